@@ -1,0 +1,203 @@
+"""What a nano backbone is pretrained on: books, and the mini suite's source tasks."""
+
+import lzma
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+import numpy as np
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import PreTrainedTokenizerFast
+
+from tasks import mini
+from tasks.mini.generate import distinct, splits, text_of
+from tasks.mini.lexicon import Words
+from tasks.task import Row, Task
+
+VOCABULARY = 8192
+SENTINELS = [f"<extra_id_{at}>" for at in range(64)]
+SPECIAL = ["<pad>", "</s>", "<unk>", *SENTINELS]
+ROWS_PER_TASK = 30_000
+
+# A soft prompt can only choose between things that the backbone can do. So each source task is
+# asked for in several ways that want different words, and plain texts are asked about too.
+INSTRUCTIONS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
+    "mini_review": (
+        ("Is the review positive or negative?", ("negative", "positive")),
+        ("Does the writer like it? Answer yes or no.", ("no", "yes")),
+        ("Say whether this is good or bad.", ("bad", "good")),
+    ),
+    "mini_deed": (
+        (
+            "Does it follow? Answer entailment, neutral or contradiction.",
+            ("entailment", "neutral", "contradiction"),
+        ),
+        ("Is the second true, unknown or false?", ("true", "unknown", "false")),
+        ("Does the second follow from the first? Answer yes or no.", ("yes", "no", "no")),
+    ),
+    "mini_meeting": (
+        ("Are the two equivalent or not_equivalent?", ("not_equivalent", "equivalent")),
+        ("Do both say the same? Answer yes or no.", ("no", "yes")),
+        ("Compare the two: same or different?", ("different", "same")),
+    ),
+    "mini_agreement": (
+        ("Is the sentence acceptable or unacceptable?", ("unacceptable", "acceptable")),
+        ("Is this good English? Answer yes or no.", ("no", "yes")),
+        ("Is the grammar right or wrong?", ("wrong", "right")),
+    ),
+    "mini_whereabouts": (
+        ("Answer the question: yes or no.", ("no", "yes")),
+        ("Is the answer True or False?", ("False", "True")),
+    ),
+    "mini_trade": (
+        ("Is the topic sea, farm, music or law?", ("sea", "farm", "music", "law")),
+        ("What is it about?", ("ships", "farming", "music", "law")),
+    ),
+}
+
+
+class TextRow(NamedTuple):
+    """One supervised row: what is read, what is written, and under which name its loss is kept."""
+
+    name: str
+    input: str
+    answer: str
+
+
+def books(folder: Path, pattern: str) -> Iterator[str]:
+    """Yield the paragraphs of the corpus files that match `pattern`."""
+    for file in sorted(folder.glob(pattern)):
+        with lzma.open(file, "rt", encoding="utf-8") as lines:
+            yield from (line.strip() for line in lines if line.strip())
+
+
+def train_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Return a byte-level BPE tokenizer learned on a quarter of the books and on source rows."""
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    # The prefix space makes a label word one token sequence wherever it stands.
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    rows = SupervisedRows(seed=0, rows_per_task=3000)
+    asked = (text for _ in range(20_000) for text in rows.draw()[1:])
+    quarter = (text for file in ("train_00*", "train_04*") for text in books(folder, file))
+    tokenizer.train_from_iterator((text for some in (quarter, asked) for text in some), trainer)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A </s>", special_tokens=[("</s>", SPECIAL.index("</s>"))]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        eos_token="</s>",
+        unk_token="<unk>",
+        extra_special_tokens=SENTINELS,
+        model_max_length=512,
+    )
+
+
+def tokenise_books(
+    tokenizer: PreTrainedTokenizerFast, folder: Path, pattern: str, cache: Path
+) -> np.ndarray:
+    """Return all tokens of the books as one uint16 array, [N]; kept in `cache`."""
+    if not cache.exists():
+        parts = []
+        block: list[str] = []
+        backend = tokenizer.backend_tokenizer
+
+        def flush() -> None:
+            encoded = backend.encode_batch_fast(block, add_special_tokens=False)
+            parts.extend(np.array(one.ids, dtype=np.uint16) for one in encoded)
+            block.clear()
+
+        for text in books(folder, pattern):
+            block.append(text)
+            if len(block) == 20_000:
+                flush()
+        flush()
+        np.save(cache, np.concatenate(parts))
+    return np.load(cache, mmap_mode="r")
+
+
+class SupervisedRows:
+    """Source-task rows with instructions, and small questions about any text."""
+
+    def __init__(self, seed: int, rows_per_task: int = ROWS_PER_TASK) -> None:
+        self._rng = Random(seed)
+        sources = {task.name: task for task in mini.ALL if task.name in INSTRUCTIONS}
+        self._pools = {
+            name: (task, pretraining_rows(task, rows_per_task)) for name, task in sources.items()
+        }
+        self._names = list(self._pools)
+
+    def draw(self) -> TextRow:
+        """Return one row: mostly a source task, sometimes a question about its words."""
+        name = self._rng.choice(self._names)
+        task, rows = self._pools[name]
+        row = self._rng.choice(rows)
+        fields = task.read(row).input if self._rng.random() < 0.7 else bare(row)
+        if self._rng.random() < 0.2:
+            return self._word_question(fields)
+        instruction, words = self._rng.choice(INSTRUCTIONS[name])
+        return TextRow(name, f"{instruction} {fields}", words[row["label"]])
+
+    def _word_question(self, text: str) -> TextRow:
+        words = [word for word in text.split() if word.isalpha()]
+        ask = self._rng.choice(["first", "last", "contains"])
+        if ask != "contains":
+            answer = words[0 if ask == "first" else -1]
+            return TextRow(ask, f"What is the {ask} word? {text}", answer)
+        _, rows = self._pools[self._rng.choice(self._names)]
+        other = str(next(iter(self._rng.choice(rows).values()))).split()
+        word = self._rng.choice(words if self._rng.random() < 0.5 else other)
+        answer = "yes" if word in words else "no"
+        return TextRow(ask, f"Does it contain the word {word} ? {text}", answer)
+
+
+def bare(row: Row) -> str:
+    """Return the texts of `row` without the names of their columns."""
+    return " | ".join(str(value) for column, value in row.items() if column != "label")
+
+
+def pretraining_rows(task: Task, count: int) -> list[Row]:
+    """Return rows of a source task in training words; none is a validation or test row."""
+    make = mini.MAKERS[task.name]
+    kept = splits(make, mini.SEED)
+    seen = {text_of(row) for split in ("validation", "test") for row in kept[split]}
+    return distinct(make, Words(Random(f"pretraining {task.name}"), held_out=False), count, seen)
+
+
+def corrupt_spans(
+    window: np.ndarray, rng: np.random.Generator, sentinels: list[int], rate: float = 0.15
+) -> tuple[list[int], list[int]]:
+    """Return input and target of T5's span corruption, mean span 3 (Raffel et al. 2020, 3.1.4).
+
+    Args:
+        window: token ids, [N].
+        sentinels: ids of <extra_id_0>, <extra_id_1>, ...
+    """
+    starts = np.sort(rng.choice(len(window), size=max(1, round(len(window) * rate / 3)), replace=False))
+    source: list[int] = []
+    target: list[int] = []
+    at = 0
+    for sentinel, start in zip(sentinels, starts, strict=False):
+        if start < at:
+            continue
+        stop = min(len(window), start + rng.integers(1, 6))
+        source += [*window[at:start].tolist(), sentinel]
+        target += [sentinel, *window[start:stop].tolist()]
+        at = int(stop)
+    return source + window[at:].tolist(), target
+
+
+def hide_some(
+    window: np.ndarray, rng: np.random.Generator, mask: int, rate: float = 0.1
+) -> tuple[list[int], list[int]]:
+    """Return a window [N] with some tokens masked, and the whole window to write."""
+    hidden = rng.random(len(window)) < rate
+    return np.where(hidden, mask, window).tolist(), window.tolist()

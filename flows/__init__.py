@@ -1,0 +1,1 @@
+"""The edge: Prefect flows, settings and the command line."""

@@ -1,0 +1,104 @@
+"""One thin Prefect step per stage. Ids go in and out; each step opens its own services.
+
+In this code base "task" means an NLP task, so Prefect's decorator is spelled `prefect.task`.
+"""
+
+from typing import Any
+
+import prefect
+from prefect.cache_policies import NO_CACHE
+from sqlalchemy.exc import OperationalError
+
+from flows import display
+from flows.settings import open_lineage, open_registry, open_services
+from pipelines.adapt import adapt
+from pipelines.check import check
+from pipelines.evaluate import evaluate
+from pipelines.learn import learn
+from pipelines.spec import AdaptSpec, EvaluateSpec, LearnSpec, TeachSpec, TransferSpec
+from pipelines.teach import teach
+
+TRANSIENT = (ConnectionError, TimeoutError, OperationalError)
+EVALUATION = 10  # training steps that a test takes about as long as
+
+
+async def is_transient(task: Any, task_run: Any, state: Any) -> bool:
+    """Retry what waiting can cure. A bad spec fails the same way every time."""
+    return isinstance(await state.aresult(raise_on_failure=False), TRANSIENT)
+
+
+# NO_CACHE: lineage alone knows what is done. Two memories would disagree one day.
+STEP: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": [10, 60, 300],
+    "retry_condition_fn": is_transient,
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+}
+
+
+@prefect.task(task_run_name="check", **STEP)
+def check_step(spec: TransferSpec) -> None:
+    """Refuse what cannot run, before anything is trained."""
+    with open_services() as svc:
+        check(spec, svc)
+
+
+@prefect.task(task_run_name="teach-{spec.task}-seed{spec.seed}", **STEP)
+def teach_step(spec: TeachSpec) -> str:
+    """Tune a vanilla prompt; return its run id."""
+    with open_services() as svc:
+        run_id = teach(spec, svc)
+    display.finish(spec.steps)
+    return run_id
+
+
+@prefect.task(task_run_name="learn-seed{spec.seed}", **STEP)
+def learn_step(spec: LearnSpec, teacher_runs: list[str]) -> str:
+    """Train the source prompt; return its run id."""
+    with open_services() as svc:
+        run_id = learn(spec, [str(svc.lineage.get_run(one).prompt) for one in teacher_runs], svc)
+    display.finish(spec.steps)
+    return run_id
+
+
+@prefect.task(task_run_name="source-prompt", **STEP)
+def prompt_step(run_id: str) -> str:
+    """Return the digest of the prompt that a run made."""
+    with open_lineage() as lineage:
+        return str(lineage.get_run(run_id).prompt)
+
+
+@prefect.task(task_run_name="adapt-{spec.task}-seed{spec.seed}", **STEP)
+def adapt_step(spec: AdaptSpec, source: str) -> str:
+    """Adapt the source prompt with this digest to one target; return the run id."""
+    with open_services() as svc:
+        run_id = adapt(spec, source, svc)
+    display.finish(spec.steps)
+    return run_id
+
+
+@prefect.task(task_run_name="evaluate-{spec.task}-{spec.method}-seed{spec.seed}", **STEP)
+def evaluate_step(spec: EvaluateSpec, trained_run: str | None) -> str:
+    """Test the prompt that a run made, or none; return the run id."""
+    with open_services() as svc:
+        prompt = svc.lineage.get_run(trained_run).prompt if trained_run else None
+        run_id = evaluate(spec, prompt, svc)
+    display.finish(EVALUATION)
+    return run_id
+
+
+@prefect.task(task_run_name="publish", **STEP)
+def publish_step() -> str:
+    """Show all finished prompts to the model registry; return what went wrong, or nothing.
+
+    SQL has them already, and the next flow publishes what this one could not.
+    """
+    from pipelines.mlflow_server import RegistryDown
+
+    with open_registry() as registry:
+        try:
+            registry.publish_pending()
+        except RegistryDown as error:
+            return str(error)
+    return ""

@@ -1,0 +1,116 @@
+"""What the student prompt learns from the teachers of its source tasks. Shapes: mpt.prompt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from mpt.backbone import Backbone
+from mpt.encoding import IGNORED, Batch
+from mpt.prompt import Prompt
+from mpt.stacks import Signals
+
+
+class UnequalPrompts(ValueError):
+    """A student cannot be compared with its teachers state by state."""
+
+    def __init__(self, student: int, teacher: int) -> None:
+        super().__init__(
+            f"the student prompt has {student} tokens, its teachers {teacher}: encoder states are "
+            "compared position by position, so give them one length, or distil no encoder layer"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distillation:
+    """What is distilled, and how much it counts beside the task's own loss.
+
+    Wang et al. 2023, equations 3 to 5. The weight of 0.9 is the paper's; temperature and layers
+    are not in what could be read of it, so they are ours: the decoder's last state only, because
+    it is cheap to keep.
+    """
+
+    weight: float = 0.9
+    """λ: 0 is plain multitask training, and the teachers are not run."""
+    temperature: float = 2.0
+    logits: bool = True
+    decoder_layers: tuple[int, ...] = (-1,)
+    """Numbered as in mpt.stacks.run."""
+    encoder_layers: tuple[int, ...] = ()
+
+
+def source_loss(
+    backbone: Backbone, student: Prompt, teachers: Tensor, batch: Batch, settings: Distillation
+) -> Tensor:
+    """Return the task loss plus λ times the distillation loss, a scalar.
+
+    Args:
+        backbone: the frozen model that both prompts steer.
+        student: the prompt that learns.
+        teachers: the vanilla prompt of each task, [K, P, H]; no gradient reaches them.
+        batch: rows of any of the K tasks.
+        settings: λ and what is compared.
+    """
+    if settings.weight == 0:
+        return backbone(student(batch.task_ids), batch).loss  # type: ignore[no-any-return]
+    layers = (settings.encoder_layers, settings.decoder_layers)
+    heard = backbone(student(batch.task_ids), batch, *layers)
+    with torch.no_grad():
+        taught = backbone(teachers[batch.task_ids], batch, *layers)
+    loss: Tensor = heard.loss + settings.weight * distillation_loss(heard, taught, batch, settings)
+    return loss
+
+
+def distillation_loss(
+    student: Signals, teacher: Signals, batch: Batch, settings: Distillation
+) -> Tensor:
+    """KL(teacher || student) of the logits, plus mean squared error of the hidden states.
+
+    The KL divergence is the mean over label tokens, in nats, of softmax(logits / temperature),
+    without the factor temperature² that Hinton et al. 2015 add and the paper does not. The error
+    of one layer is the mean over valid positions × H; several layers of one stack are averaged,
+    the two stacks are added. Valid are the label tokens in the decoder; the prompt and the input
+    tokens in the encoder. Padding does not count.
+
+    Returns:
+        Scalar, without the weight λ.
+
+    Raises:
+        UnequalPrompts: encoder layers are compared, and the prompts differ in length.
+    """
+    keep = batch.labels != IGNORED  # [B, S]
+    loss = student.logits.new_zeros(())
+    if settings.logits:
+        loss = loss + _divergence(student.logits[keep], teacher.logits[keep], settings.temperature)
+    if settings.decoder_layers:
+        loss = loss + _error(student.decoder_hidden, teacher.decoder_hidden, keep)
+    if settings.encoder_layers:
+        lengths = [s.encoder_mask.shape[1] - batch.mask.shape[1] for s in (student, teacher)]
+        if lengths[0] != lengths[1]:
+            raise UnequalPrompts(*lengths)
+        seen = student.encoder_mask.bool()
+        loss = loss + _error(student.encoder_hidden, teacher.encoder_hidden, seen)
+    return loss
+
+
+def _divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:
+    # Both [label tokens, V]; "batchmean" divides the sum by the number of tokens.
+    return F.kl_div(
+        (student / temperature).log_softmax(dim=-1),
+        (teacher / temperature).log_softmax(dim=-1),
+        log_target=True,
+        reduction="batchmean",
+    )
+
+
+def _error(student: Sequence[Tensor], teacher: Sequence[Tensor], keep: Tensor) -> Tensor:
+    # Each layer [B, positions, H]. Differences in float32: bfloat16 would round them away.
+    layers = zip(student, teacher, strict=True)
+    errors = [F.mse_loss(_precise(ours[keep]), _precise(theirs[keep])) for ours, theirs in layers]
+    return torch.stack(errors).mean()
+
+
+def _precise(states: Tensor) -> Tensor:
+    return states if states.dtype == torch.float64 else states.float()

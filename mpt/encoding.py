@@ -1,0 +1,105 @@
+"""Token ids kept flat in memory, and padded only as they are batched. Shapes: mpt.prompt."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+IGNORED = -100  # torch's and HF's mark for a label that does not count
+
+
+class Batch(NamedTuple):
+    """One padded batch. Padding in `labels` is -100."""
+
+    task_ids: Tensor  # [B]
+    input_ids: Tensor  # [B, T]
+    mask: Tensor  # [B, T], 1 at tokens and 0 at padding
+    labels: Tensor  # [B, S]
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """The tokenised examples of one task: all rows of ids in one tensor, and where each begins."""
+
+    inputs: Tensor  # int32, the input ids of all examples, one after another
+    input_starts: Tensor  # int64 [N + 1]
+    answers: Tensor  # int32
+    answer_starts: Tensor  # int64 [N + 1]
+    pad: int
+    truncated: int
+    """How many inputs were longer than allowed, and were cut."""
+    truncated_answers: int
+
+    def __len__(self) -> int:
+        return len(self.input_starts) - 1
+
+    def input(self, row: int) -> Tensor:
+        """Return the input ids of example `row`, int32 [T]."""
+        return self.inputs[self.input_starts[row] : self.input_starts[row + 1]]
+
+    def answer(self, row: int) -> Tensor:
+        """Return the answer ids of example `row`, int32 [S]."""
+        return self.answers[self.answer_starts[row] : self.answer_starts[row + 1]]
+
+    def lengths(self) -> list[int]:
+        """Return the number of input tokens of each example."""
+        lengths: list[int] = self.input_starts.diff().tolist()
+        return lengths
+
+    def batch(
+        self, rows: Sequence[int], task_ids: Sequence[int], device: str | torch.device
+    ) -> Batch:
+        """Return `rows` as one batch, padded to the longest; row i belongs to `task_ids[i]`."""
+        inputs, answers = [self.input(r) for r in rows], [self.answer(r) for r in rows]
+        return _pad(inputs, answers, task_ids, self.pad, device)
+
+
+def mixed_batch(
+    parts: Sequence[Encoded], draws: Sequence[tuple[int, int]], device: str | torch.device
+) -> Batch:
+    """Return one batch of several tasks; each of `draws` is a task, by its place, and a row."""
+    inputs = [parts[k].input(row) for k, row in draws]
+    answers = [parts[k].answer(row) for k, row in draws]
+    return _pad(inputs, answers, [k for k, _ in draws], parts[0].pad, device)
+
+
+def flatten(
+    inputs: Sequence[list[int]],
+    answers: Sequence[list[int]],
+    max_input: int,
+    max_answer: int,
+    pad: int,
+) -> Encoded:
+    """Return rows of token ids as `Encoded`; a row that is too long keeps its last token, EOS."""
+    short_inputs, truncated = _cut(inputs, max_input)
+    short_answers, truncated_answers = _cut(answers, max_answer)
+    return Encoded(*_join(short_inputs), *_join(short_answers), pad, truncated, truncated_answers)
+
+
+def _cut(rows: Sequence[list[int]], limit: int) -> tuple[list[list[int]], int]:
+    cut = [row if len(row) <= limit else [*row[: limit - 1], row[-1]] for row in rows]
+    return cut, sum(len(row) > limit for row in rows)
+
+
+def _join(rows: Sequence[list[int]]) -> tuple[Tensor, Tensor]:
+    ids = torch.tensor([token for row in rows for token in row], dtype=torch.int32)
+    return ids, torch.tensor([0, *accumulate(len(row) for row in rows)])
+
+
+def _pad(
+    inputs: list[Tensor],
+    answers: list[Tensor],
+    task_ids: Sequence[int],
+    pad: int,
+    device: str | torch.device,
+) -> Batch:
+    # The mask comes from the lengths: a text may hold the padding token itself.
+    mask = pad_sequence([torch.ones_like(ids) for ids in inputs], batch_first=True)
+    input_ids = pad_sequence(inputs, batch_first=True, padding_value=pad)
+    labels = pad_sequence(answers, batch_first=True, padding_value=IGNORED)
+    columns = (torch.tensor(task_ids), input_ids, mask, labels)
+    return Batch(*(column.long().to(device) for column in columns))

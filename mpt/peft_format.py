@@ -1,0 +1,163 @@
+"""Prompts as PEFT's adapter files, and back. The bytes of a prompt are a PEFT checkpoint.
+
+Shapes are those of mpt.prompt. PEFT reads them with `PeftModel.from_pretrained`; of its own
+adapters, those with a prompt on the encoder's input only (num_transformer_submodules=1) fit.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from mpt.backbone import Backbone
+from mpt.prompt import MultitaskPrompt, Prompt, SoftPrompt
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+SHARED, COLUMNS, ROWS = "prompt_embeddings", "prefix_task_cols", "prefix_task_rows"
+
+AdapterConfig = dict[str, str | int | bool | None]
+
+
+class BadPrompt(ValueError):
+    """Bytes or a folder are not a prompt."""
+
+    def __init__(self, problem: object) -> None:
+        super().__init__(
+            f"not a prompt: {problem}; a prompt file holds {SHARED!r} [P, H], and for several "
+            f"tasks {COLUMNS!r} [K, P, R] and {ROWS!r} [K, R, H] too"
+        )
+
+
+def to_tensors(prompt: Prompt) -> dict[str, Tensor]:
+    """Return the tensors of a prompt under PEFT's names, float32 on the CPU."""
+    if isinstance(prompt, MultitaskPrompt):
+        tensors = {
+            SHARED: prompt.shared,
+            COLUMNS: torch.stack(list(prompt.u)),
+            ROWS: torch.stack(list(prompt.v)),
+        }
+    else:
+        tensors = {SHARED: prompt.task(0)}
+    return {n: t.detach().to("cpu", torch.float32).contiguous() for n, t in tensors.items()}
+
+
+def from_tensors(tensors: Mapping[str, Tensor]) -> SoftPrompt | MultitaskPrompt:
+    """Rebuild a prompt, in float32.
+
+    Raises:
+        BadPrompt: a name, a shape or a dtype is wrong, or a number is not finite.
+    """
+    if set(tensors) not in ({SHARED}, {SHARED, COLUMNS, ROWS}):
+        raise BadPrompt(f"it holds {sorted(tensors) or 'nothing'}")
+    for name, tensor in tensors.items():
+        if not tensor.is_floating_point():
+            raise BadPrompt(f"{name!r} is {tensor.dtype}, not floating point")
+        if not tensor.isfinite().all():
+            raise BadPrompt(f"{name!r} has numbers that are not finite")
+    values = {name: tensor.float() for name, tensor in tensors.items()}
+    _check_shapes({name: list(tensor.shape) for name, tensor in values.items()})
+    if set(values) == {SHARED}:
+        return SoftPrompt(values[SHARED])
+    return MultitaskPrompt(values[SHARED], list(values[COLUMNS]), list(values[ROWS]))
+
+
+def _check_shapes(shapes: dict[str, list[int]]) -> None:
+    shared = shapes[SHARED]
+    fits = len(shared) == 2 and 0 not in shared
+    if fits and COLUMNS in shapes:
+        columns, rows = shapes[COLUMNS], shapes[ROWS]
+        fits = len(columns) == 3 and 0 not in columns and columns[1] == shared[0]
+        fits = fits and rows == [columns[0], columns[2], shared[1]]
+    if not fits:
+        raise BadPrompt(f"its tensors have the shapes {shapes}")
+
+
+def pack(prompt: Prompt) -> bytes:
+    """Return the bytes of PEFT's adapter_model.safetensors; equal prompts have equal bytes."""
+    return save(to_tensors(prompt), {"format": "pt"})
+
+
+def unpack(data: bytes) -> SoftPrompt | MultitaskPrompt:
+    """Return the prompt that `pack`, or PEFT, made these bytes of.
+
+    Raises:
+        BadPrompt: they are not a prompt's.
+    """
+    try:
+        tensors = load(data)
+    except SafetensorError as error:
+        raise BadPrompt(f"these bytes are not a safetensors file ({error})") from error
+    return from_tensors(tensors)
+
+
+def fuse(prompt: Prompt, k: int) -> SoftPrompt:
+    """Return task `k`'s prompt as a vanilla one: the same answers, for servers that know no tasks.
+
+    Raises:
+        IndexError: the prompt has no task `k`.
+    """
+    return SoftPrompt(prompt.task(k))
+
+
+def adapter_config(
+    prompt: Prompt, backbone_name: str, num_layers: int, num_heads: int
+) -> AdapterConfig:
+    """Return what PEFT's adapter_config.json says about a prompt.
+
+    PEFT reads the file that `prompt_tuning_init` names even for inference, so none is named.
+    """
+    length, hidden = prompt.task(0).shape
+    config: AdapterConfig = {
+        "base_model_name_or_path": backbone_name,
+        "inference_mode": True,
+        "num_attention_heads": num_heads,
+        "num_layers": num_layers,
+        "num_transformer_submodules": 1,
+        "num_virtual_tokens": length,
+        "peft_type": "PROMPT_TUNING",
+        "prompt_tuning_init": "RANDOM",
+        "task_type": "SEQ_2_SEQ_LM",
+        "token_dim": hidden,
+    }
+    if isinstance(prompt, MultitaskPrompt):
+        config |= {
+            "num_ranks": prompt.rank,
+            "num_tasks": prompt.num_tasks,
+            "peft_type": "MULTITASK_PROMPT_TUNING",
+            "prompt_tuning_init_state_dict_path": None,
+        }
+    return config
+
+
+def export(prompt: Prompt, folder: Path, backbone: Backbone, backbone_name: str) -> None:
+    """Write `folder` for `PeftModel.from_pretrained`; it is made if it is not there."""
+    config = adapter_config(prompt, backbone_name, backbone.num_layers, backbone.num_heads)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_bytes(pack(prompt))
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def read(folder: Path) -> SoftPrompt | MultitaskPrompt:
+    """Return the prompt of an adapter's folder, ours or one that PEFT saved.
+
+    A file that PEFT would start from (prompt_tuning_init_state_dict_path) is not needed: what the
+    adapter learned is in the folder.
+
+    Raises:
+        BadPrompt: files are missing, or it is no prompt on the encoder's input alone.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text())
+        data = (folder / WEIGHTS).read_bytes()
+    except (OSError, ValueError) as error:
+        raise BadPrompt(f"the folder {folder.name!r} is no adapter ({error})") from error
+    if not isinstance(config, dict) or config.get("num_transformer_submodules") != 1:
+        raise BadPrompt(
+            "half of it stands before the decoder (num_transformer_submodules is not 1)"
+        )
+    return unpack(data)

@@ -1,0 +1,153 @@
+"""The one training loop: teachers, source prompts and target prompts all use it."""
+
+import json
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from mpt.checkpoint import Checkpoint, State
+from mpt.prompt import Prompt
+
+Drawn = TypeVar("Drawn")
+
+
+class NonFinite(ArithmeticError):
+    """A training went to infinity, or produced no number at all."""
+
+    def __init__(self, what: str, step: int, value: float) -> None:
+        super().__init__(
+            f"the {what} of step {step} is {value}: the training was stopped there; try smaller "
+            "learning rates, or float32 if the backbone runs in bfloat16"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """How long and how fast a prompt learns.
+
+    The rates 0.3 and 0.4 of Wang et al. 2023 go with AdamW, batches of 32 and the clip below.
+    """
+
+    steps: int
+    learning_rate: float
+    """Of the prompt itself: a vanilla prompt, or the shared one."""
+    factor_learning_rate: float
+    """Of each task's own factors."""
+    validate_every: int
+    """Steps from one validation to the next; there is always one at the end."""
+    weight_decay: float = 1e-5
+    warmup: float = 0.1
+    """The share of the steps in which the rates rise from near 0; then they fall to near 0."""
+    clip: float = 1.0
+    """The largest L2 norm of all gradients together."""
+
+    def scale(self, step: int) -> float:
+        """Return the factor on both rates at `step`, counted from 0; it is never 0."""
+        rising = round(self.warmup * self.steps)
+        if step < rising:
+            return (step + 1) / (rising + 1)
+        return (self.steps - step) / (self.steps - rising)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training leaves behind, besides the prompt in its best state."""
+
+    losses: list[float]
+    """One for each step, of resumed steps too."""
+    curve: list[tuple[int, float]]
+    """(steps taken, validation score) of each validation."""
+    best_step: int
+    """How many steps the best state had taken; all of them without validation."""
+    best_score: float | None
+
+
+def train(
+    prompt: Prompt,
+    batches: Iterable[Drawn],
+    loss_of: Callable[[Drawn], Tensor],
+    schedule: Schedule,
+    *,
+    validate: Callable[[], float] | None = None,
+    checkpoint: Checkpoint | None = None,
+    on_step: Callable[[int, float], None] = lambda step, loss: None,
+) -> Trained:
+    """Train `prompt`, and leave it in the state that validated best (the earliest of equals).
+
+    Args:
+        prompt: what is trained; parameters that require no gradient are left alone.
+        batches: what each step draws, from step 0 on. A resumed training skips those it has had,
+            so let it yield row numbers, and let `loss_of` make tensors of them.
+        loss_of: the loss of what was drawn, as a function of `prompt`.
+        schedule: steps and rates.
+        validate: the score of the prompt as it is; higher is better.
+        checkpoint: where to resume from and to save to.
+        on_step: called after each step with the steps taken so far and its loss.
+
+    Raises:
+        NonFinite: a loss, a gradient or a score is infinite or not a number.
+    """
+    optimizer = _optimizer(prompt, schedule)
+    state = State.begin()
+    identity = json.dumps(asdict(schedule), sort_keys=True)
+    if checkpoint and (saved := checkpoint.load(prompt, optimizer, identity)):
+        state = saved
+    for drawn in islice(batches, state.step, schedule.steps):
+        loss = _step(prompt, optimizer, loss_of(drawn), schedule, state.step)
+        state.step += 1
+        state.losses.append(loss)
+        if validate and (state.step % schedule.validate_every == 0 or state.step == schedule.steps):
+            _keep_best(prompt, state, validate())
+        if checkpoint and state.step % checkpoint.every == 0:
+            checkpoint.save(prompt, optimizer, identity, state)
+        on_step(state.step, loss)
+    if state.best:
+        prompt.load_state_dict(state.best)
+    best_step = state.best_step if state.best else state.step
+    return Trained(state.losses, state.curve, best_step, state.best_score)
+
+
+def _optimizer(prompt: Prompt, schedule: Schedule) -> torch.optim.AdamW:
+    groups = [
+        (prompt.slow(), schedule.learning_rate),
+        (prompt.fast(), schedule.factor_learning_rate),
+    ]
+    return torch.optim.AdamW(
+        [{"params": _trainable(params), "lr": rate, "rate": rate} for params, rate in groups],
+        weight_decay=schedule.weight_decay,
+    )
+
+
+def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
+    return [parameter for parameter in parameters if parameter.requires_grad]
+
+
+def _step(
+    prompt: Prompt, optimizer: torch.optim.Optimizer, loss: Tensor, schedule: Schedule, step: int
+) -> float:
+    value = loss.item()
+    if not math.isfinite(value):
+        raise NonFinite("loss", step + 1, value)
+    optimizer.zero_grad(set_to_none=True)  # None, not 0: AdamW leaves absent tasks alone
+    loss.backward()  # type: ignore[no-untyped-call]
+    norm = nn.utils.clip_grad_norm_(_trainable(prompt.parameters()), schedule.clip).item()
+    if not math.isfinite(norm):
+        raise NonFinite("gradient", step + 1, norm)
+    for group in optimizer.param_groups:
+        group["lr"] = group["rate"] * schedule.scale(step)
+    optimizer.step()
+    return value
+
+
+def _keep_best(prompt: Prompt, state: State, score: float) -> None:
+    if not math.isfinite(score):
+        raise NonFinite("validation score", state.step, score)
+    state.curve.append((state.step, score))
+    if state.best_score is None or score > state.best_score:
+        state.best_score, state.best_step = score, state.step
+        state.best = {name: value.clone() for name, value in prompt.state_dict().items()}

@@ -1,0 +1,74 @@
+"""Target adaptation: a source prompt is tuned further for one task, with a task vector of its own.
+
+Wang et al. 2023, section 3: P̂ = P* ∘ (u ⊗ v), task loss only.
+"""
+
+from mpt.backbone import Backbone
+from mpt.peft_format import unpack
+from mpt.prompt import MultitaskPrompt, TargetStart
+from pipelines.prompts import check_backbone
+from pipelines.records import PromptRecord
+from pipelines.services import Services
+from pipelines.spec import AdaptSpec
+from pipelines.training import generator
+from pipelines.tuning import tune
+
+
+class NotASource(ValueError):
+    """A prompt without a shared part is to be adapted."""
+
+    def __init__(self, prompt: PromptRecord) -> None:
+        super().__init__(
+            f"prompt {prompt.sha[:12]} is a {prompt.kind} prompt for {prompt.task!r}: adapt from a "
+            "source prompt, which `prompt-transfer learn SPEC` makes"
+        )
+
+
+class UnknownStart(ValueError):
+    """A task vector is to start from a task that the source prompt was not trained on."""
+
+    def __init__(self, start: str, prompt: PromptRecord) -> None:
+        super().__init__(
+            f"a target cannot start from {start!r}: prompt {prompt.sha[:12]} knows the tasks "
+            f"{', '.join(prompt.tasks)}; give one of them, average or identity"
+        )
+
+
+def adapt(spec: AdaptSpec, source: str, svc: Services) -> str:
+    """Adapt the source prompt with the digest `source` to `spec.task`; return the run's id.
+
+    If a run has already done the same, its id is returned and nothing is trained.
+
+    Raises:
+        UnknownId: lineage does not know the prompt.
+        WrongBackbone: it was trained for another backbone.
+        NotASource: it is no source prompt.
+        UnknownStart: `spec.start` names a task that it does not know.
+        TooLong: prompt and input are over what the backbone declares.
+        Busy: another process is at the same run.
+    """
+    parent = svc.lineage.get_prompt(source)
+    check_parent(parent, spec, svc.backbone(spec.backbone, spec.precision))
+    return tune(spec, parent, lambda backbone: _target(spec, parent, svc), svc)
+
+
+def check_parent(parent: PromptRecord, spec: AdaptSpec, backbone: Backbone) -> None:
+    """Refuse a prompt that cannot be adapted by `spec`; see `adapt`."""
+    check_backbone(parent, spec.backbone, backbone)
+    if parent.rank is None:
+        raise NotASource(parent)
+    if spec.start not in {"average", "identity", *parent.tasks}:
+        raise UnknownStart(spec.start, parent)
+
+
+def _target(spec: AdaptSpec, parent: PromptRecord, svc: Services) -> MultitaskPrompt:
+    shared = unpack(svc.store.get(parent.sha))
+    if not isinstance(shared, MultitaskPrompt):
+        raise NotASource(parent)
+    start: TargetStart = "average"
+    if spec.start == "identity":
+        start = "identity"
+    elif spec.start != "average":
+        start = parent.tasks.index(spec.start)
+    target = shared.for_target(start, spec.freeze_shared, generator(spec.seed))
+    return target

@@ -1,0 +1,109 @@
+"""The database that lineage is in: how it is opened, read and written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.orm import Session
+
+from pipelines.locks import hold
+from pipelines.tables import HEAD, Base
+
+MIGRATION_WAIT = 120.0  # seconds; another process may be creating the tables
+
+
+class Database:
+    """Sessions on one database: `reading()` never waits, `writing()` is one transaction."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._writer = engine.execution_options(immediate=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session that only reads; on SQLite it does not wait for writers."""
+        with Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """Open one transaction: it is committed at the end, or nothing of it is."""
+        with Session(self._writer) as session, session.begin():
+            yield session
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for `url` (sqlite or postgresql), set up for several processes."""
+    parsed = make_url(url)
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_pre_ping=True)
+    Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed)
+    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _set_up_sqlite(connection: DBAPIConnection, record: object) -> None:
+    # None: the driver must not begin transactions of its own; `_begin_sqlite` does.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=30000")  # milliseconds
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A writer that begins by reading cannot wait for the lock later: SQLite says "locked" at once.
+    immediate = connection.get_execution_options().get("immediate", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+def migrate(engine: Engine, locks: Path) -> None:
+    """Bring the tables up to date; at once when they are, and by one process only when not."""
+    if is_current(engine):
+        return
+    from pipelines import migrations  # Alembic: 0.2 s that only this path pays
+
+    with hold(engine, locks, "schema", wait=MIGRATION_WAIT):
+        if is_current(engine):
+            return
+        if engine.dialect.name == "sqlite":
+            _use_wal(engine)
+        migrations.upgrade(engine)
+
+
+def is_current(engine: Engine) -> bool:
+    """Say whether the tables are those of this program."""
+    try:
+        with engine.connect() as connection:
+            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except (OperationalError, ProgrammingError) as error:
+        if "alembic_version" not in str(error.orig):
+            raise  # not "no such table": the database cannot be reached or read
+        return False
+    return bool(found == HEAD)
+
+
+def _use_wal(engine: Engine) -> None:
+    # It stays in the file, so once is enough; it cannot be set inside a transaction.
+    connection = engine.raw_connection()
+    try:
+        connection.cursor().execute("PRAGMA journal_mode=WAL")
+    finally:
+        connection.close()
+
+
+def add_once(session: Session, table: type[Base], key: str, **values: Any) -> None:
+    """Insert a row, unless one with the same `key` is there already."""
+    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    insert = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
+    session.execute(insert.values(**values).on_conflict_do_nothing(index_elements=[key]))

@@ -1,0 +1,55 @@
+"""How a prompt is scored: its answers to a task's examples, and what the metrics say of them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from mpt.backbone import Backbone
+from mpt.encoding import Encoded
+from mpt.evaluate import decode, rank
+from pipelines.inputs import TaskInput
+from pipelines.records import DatasetInfo, Method, ScoreInfo, Split
+from pipelines.store import Store
+from tasks import Example, Task
+
+
+@dataclass(frozen=True)
+class Exam:
+    """The examples of one split of one task, to be answered and scored."""
+
+    task: Task
+    examples: list[Example]
+    dataset: DatasetInfo
+
+    @classmethod
+    def open(cls, given: TaskInput, split: Split, rows: int | None) -> "Exam":
+        """Take the first `rows` examples of `split`, or all of them."""
+        return cls(given.task, given.examples(split, rows), given.info(split, rows))
+
+    def primary(self, answers: Sequence[str]) -> float:
+        """Return the score that tables report."""
+        metric = next(iter(self.task.metrics.values()))
+        return metric(answers, self.examples)
+
+    def scores(self, answers: Sequence[str], store: Store, method: Method) -> list[ScoreInfo]:
+        """Return the score by every metric of the task; the answers are kept in `store`."""
+        kept = store.put(json.dumps(list(answers)).encode())
+        scored = [
+            ScoreInfo(
+                dataset=self.dataset, metric=name, value=metric(answers, self.examples),
+                n=len(answers), predictions_sha=kept, method=method,
+            )
+            for name, metric in self.task.metrics.items()
+        ]  # fmt: skip
+        return [replace(scored[0], is_primary=True), *scored[1:]]
+
+
+def answer(
+    backbone: Backbone, prompt: Tensor | None, task: Task, encoded: Encoded, batch_size: int
+) -> list[str]:
+    """Return the backbone's answers under `prompt` [P, H]: a label each, or free text."""
+    if task.labels:
+        return rank(backbone, prompt, encoded, task.labels, batch_size)
+    return decode(backbone, prompt, encoded, task.max_answer, batch_size)

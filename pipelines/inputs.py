@@ -1,0 +1,104 @@
+"""What a stage reads: a task with its rows, tokenised for a backbone, and checked against it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import tasks
+from mpt.backbone import Backbone
+from mpt.encoding import Encoded
+from pipelines.records import BackboneInfo, DatasetInfo, Split
+from tasks import Example, Task
+from tasks.data import Data, digest, load
+
+
+class TooLong(ValueError):
+    """A prompt and an input together are longer than the backbone says it can read."""
+
+    def __init__(self, prompt: int, length: int, backbone: str, limit: int, task: str) -> None:
+        super().__init__(
+            f"a prompt of {prompt} tokens and inputs of up to {length} for {task!r} make "
+            f"{prompt + length}, but {backbone!r} declares {limit}: give a shorter prompt_length, "
+            f"or a max_length of {max(limit - prompt, 0)} or less"
+        )
+
+
+@dataclass(frozen=True)
+class TaskInput:
+    """A task and the examples of its three splits."""
+
+    task: Task
+    data: Data
+
+    @classmethod
+    def open(cls, name: str, folder: Path | None) -> "TaskInput":
+        """Read a task's rows from `folder`, from the hub, or make them.
+
+        Raises:
+            UnknownTask: no task has this name.
+            ValueError: its rows are missing, empty or wrong; see `tasks.data.load`.
+        """
+        task = tasks.get(name)
+        return cls(task, load(task, folder))
+
+    def examples(self, split: Split, limit: int | None = None) -> list[Example]:
+        """Return the first `limit` examples of `split`, or all."""
+        found: list[Example] = getattr(self.data, split)
+        return found[:limit]
+
+    def info(self, split: Split, limit: int | None = None) -> DatasetInfo:
+        """Return what lineage keeps of the first `limit` examples of `split`."""
+        if limit is not None and limit < len(getattr(self.data, split)):
+            examples = self.examples(split, limit)
+            return self._info(split, digest(self.task, examples), len(examples))
+        return self._info(split, self._digests[split], len(getattr(self.data, split)))
+
+    def max_input(self, limit: int | None) -> int:
+        """Return how many tokens of an input are kept."""
+        return limit or self.task.max_input
+
+    def encode(self, backbone: Backbone, examples: Sequence[Example], limit: int | None) -> Encoded:
+        """Tokenise `examples` with the answer that is trained on."""
+        return backbone.encode(
+            [one.input for one in examples],
+            [one.answers[0] for one in examples],
+            self.max_input(limit),
+            self.task.max_answer,
+        )
+
+    def check_length(
+        self, backbone: Backbone, name: str, prompt_length: int, limit: int | None
+    ) -> None:
+        """Refuse inputs that do not fit beside a prompt.
+
+        Raises:
+            TooLong: prompt and input are over what the backbone declares.
+        """
+        length = self.max_input(limit)
+        if backbone.max_length is not None and prompt_length + length > backbone.max_length:
+            raise TooLong(prompt_length, length, name, backbone.max_length, self.task.name)
+
+    @cached_property
+    def _digests(self) -> dict[Split, str]:
+        # Hashed once: MNLI's 400,000 rows take seconds, and every stage asks.
+        splits: tuple[Split, ...] = ("train", "validation", "test")
+        return {split: digest(self.task, getattr(self.data, split)) for split in splits}
+
+    def _info(self, split: Split, sha: str, rows: int) -> DatasetInfo:
+        return DatasetInfo(
+            sha=sha, task=self.task.name, split=split, origin=self.data.origin,
+            num_rows=rows, revision=self.data.revision,
+        )  # fmt: skip
+
+
+def backbone_info(backbone: Backbone, name: str) -> BackboneInfo:
+    """Return what lineage keeps of a backbone."""
+    return BackboneInfo(
+        sha=backbone.digest,
+        name=name,
+        hidden_size=backbone.hidden_size,
+        num_layers=backbone.num_layers,
+        num_heads=backbone.num_heads,
+        parameters=backbone.num_parameters,
+    )

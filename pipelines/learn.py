@@ -1,0 +1,140 @@
+"""Source training: one shared prompt for all source tasks, taught by their teachers.
+
+Wang et al. 2023, section 3: task loss plus λ times distillation, in batches of mixed tasks.
+"""
+
+from collections.abc import Sequence
+from itertools import chain
+
+import torch
+from torch import Tensor
+
+from mpt.backbone import Backbone
+from mpt.distill import Distillation, source_loss
+from mpt.encoding import mixed_batch
+from mpt.initial import mean, vocabulary
+from mpt.peft_format import unpack
+from mpt.prompt import MultitaskPrompt
+from mpt.sampling import mixed_batches
+from pipelines.asking import ask
+from pipelines.exam import Exam
+from pipelines.inputs import TaskInput
+from pipelines.records import MULTITASK, Request
+from pipelines.services import Services
+from pipelines.spec import LearnSpec
+from pipelines.training import Fit, generator
+
+
+class WrongTeachers(ValueError):
+    """The teachers are not those of the source tasks."""
+
+    def __init__(self, wanted: Sequence[str], given: Sequence[str]) -> None:
+        super().__init__(
+            f"the source tasks are {', '.join(wanted)}, but the teachers are for "
+            f"{', '.join(given) or 'none'}: give one teacher for each task, in the same order"
+        )
+
+
+def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
+    """Train one prompt on all of `spec.tasks`; return the id of the run that did.
+
+    If a run has already done the same, its id is returned and nothing is trained.
+
+    Args:
+        spec: the recipe.
+        teachers: digests of the vanilla prompts of the tasks, in their order. Not needed where
+            nothing is distilled and the shared prompt starts from the vocabulary.
+        svc: the outside world.
+
+    Raises:
+        UnknownId: lineage does not know one of the teachers.
+        WrongTeachers: they are for other tasks.
+        TooLong: prompt and input are over what the backbone declares.
+        Busy: another process is at the same run.
+    """
+    backbone = svc.backbone(spec.backbone, spec.precision)
+    given = [svc.task(name) for name in spec.tasks]
+    for one in given:
+        one.check_length(backbone, spec.backbone, spec.prompt_length, spec.max_length)
+    taught = spec.distillation.weight > 0 or spec.start == "teachers"
+    request = _request(spec, teachers if taught else (), given, backbone, svc)
+    if done := svc.lineage.find(request.sha):
+        return done.id
+    with svc.lineage.record(request) as run:
+        prompts = _teachers(spec, teachers, svc) if taught else None
+        rows = [
+            one.encode(backbone, one.examples("train", spec.train_rows), spec.max_length)
+            for one in given
+        ]
+        exams = [Exam.open(one, "validation", spec.validation_rows) for one in given]
+        asked = [
+            one.encode(backbone, exam.examples, spec.max_length)
+            for one, exam in zip(given, exams, strict=True)
+        ]
+        prompt = _first(spec, prompts, backbone)
+        settings = Distillation(
+            weight=spec.distillation.weight,
+            temperature=spec.distillation.temperature,
+            logits=spec.distillation.logits,
+            decoder_layers=tuple(spec.distillation.decoder_layers),
+            encoder_layers=tuple(spec.distillation.encoder_layers),
+        )
+        stacked = torch.stack(prompts).to(backbone.device) if prompts else torch.empty(0)
+
+        def loss_of(drawn: Sequence[tuple[int, int]]) -> Tensor:
+            batch = mixed_batch(rows, drawn, backbone.device)
+            return source_loss(backbone, prompt, stacked, batch, settings)
+
+        run.truncated = sum(one.truncated for one in (*rows, *asked))
+        run.warnings += chain.from_iterable(one.data.warnings for one in given)
+        batches = mixed_batches(
+            [len(one) for one in rows], spec.batch_size, spec.seed, spec.sampling_cap
+        )
+        fit = Fit(prompt, backbone, list(zip(exams, asked, strict=True)), "source")
+        checkpoint = fit.run(spec, request, run, svc, batches=batches, loss_of=loss_of)
+    checkpoint.remove()
+    return run.id
+
+
+def _request(
+    spec: LearnSpec,
+    teachers: Sequence[str],
+    given: Sequence[TaskInput],
+    backbone: Backbone,
+    svc: Services,
+) -> Request:
+    known = [svc.lineage.get_prompt(sha) for sha in teachers]
+    if known and [one.task for one in known] != list(spec.tasks):
+        raise WrongTeachers(spec.tasks, [one.task for one in known])
+    return ask(
+        "learn",
+        spec,
+        MULTITASK,
+        backbone,
+        svc,
+        datasets={
+            "train": [one.info("train", spec.train_rows) for one in given],
+            "validation": [one.info("validation", spec.validation_rows) for one in given],
+        },
+        reads={"teacher": [one.sha for one in known]} if known else None,
+    )
+
+
+def _teachers(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> list[Tensor]:
+    if len(teachers) != len(spec.tasks):
+        raise WrongTeachers(spec.tasks, [svc.lineage.get_prompt(sha).task for sha in teachers])
+    return [unpack(svc.store.get(sha)).task(0).detach() for sha in teachers]
+
+
+def _first(
+    spec: LearnSpec, teachers: Sequence[Tensor] | None, backbone: Backbone
+) -> MultitaskPrompt:
+    """Return the prompt to train; `teachers` are [P, H] each."""
+    draws = generator(spec.seed)
+    if spec.start == "teachers" and teachers:
+        shared = mean(teachers)
+    else:
+        shared = vocabulary(backbone, spec.prompt_length, draws)
+    prompt = MultitaskPrompt.start(shared, len(spec.tasks), spec.rank, spec.factors, draws)
+    prompt.freeze_absent_tasks = spec.freeze_absent_tasks
+    return prompt

@@ -1,0 +1,182 @@
+"""Lineage: what was asked, what was made, out of what, and how good it is.
+
+A run is opened before its work starts, so that a killed worker leaves a trace, and is closed in
+one transaction with all that it made. A retry is a new run.
+"""
+
+import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from pipelines import ancestry, best, lookup, registration
+from pipelines.columns import now
+from pipelines.database import Database, connect, migrate
+from pipelines.locks import Busy, hold
+from pipelines.records import (
+    Best,
+    PromptRecord,
+    Recording,
+    Request,
+    RunRecord,
+)
+from pipelines.tables import Registration, Run
+
+logger = logging.getLogger(__name__)
+
+ERROR_LENGTH = 1000  # characters of an error that are kept
+
+
+class NothingMade(Exception):
+    """A training stage ended without a prompt; recording it would hide that for ever."""
+
+    def __init__(self, stage: str) -> None:
+        super().__init__(f"the {stage} run made no prompt: set `run.prompt` before it ends")
+
+
+class Overtaken(Exception):
+    """A run's row was closed by somebody else while it was still working."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(
+            f"run {run_id[:12]} was given up by another process, so its result is not recorded: "
+            "look for a second program that uses this database with another lock folder"
+        )
+
+
+class Lineage:
+    """The lineage database, and the lock files of its runs."""
+
+    def __init__(self, engine: Engine, locks: Path) -> None:
+        self.database = Database(engine)
+        self.locks = locks
+
+    @classmethod
+    def open(cls, url: str, locks: Path) -> Self:
+        """Open the database at `url`; create or upgrade its tables where that is needed.
+
+        Args:
+            url: of SQLAlchemy: `sqlite:///file` or `postgresql://...`.
+            locks: a folder for lock files, shared by all processes of this machine.
+        """
+        engine = connect(url)
+        migrate(engine, locks)
+        return cls(engine, locks)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.engine.dispose()
+
+    def find(self, request_sha: str) -> RunRecord | None:
+        """Return the run that has completed this request, if there is one."""
+        done = select(Run).where(Run.request_sha == request_sha, Run.status == "completed")
+        with self.database.reading() as session:
+            run = session.scalars(done).one_or_none()
+            return lookup.run_record(session, run) if run else None
+
+    @contextmanager
+    def record(self, request: Request) -> Iterator[Recording]:
+        """Open a run; close it as completed, or as failed and let the exception through.
+
+        All that the run made is written in the transaction that completes it.
+
+        Raises:
+            Busy: the same request is running, or has just been completed.
+            UnknownId: `request.reads` names a prompt that lineage does not know.
+        """
+        with hold(self.database.engine, self.locks, request.sha):
+            run = self._begin(request)
+            try:
+                yield run
+                self._complete(request, run)
+            except BaseException as error:
+                self._fail(run.id, error)
+                raise
+
+    def get_run(self, run_id: str) -> RunRecord:
+        """Return a run by its id, or by the first 6 or more digits of it.
+
+        Raises:
+            UnknownId: no run has it, or several have.
+        """
+        with self.database.reading() as session:
+            return lookup.run_record(session, lookup.find_run(session, run_id))
+
+    def get_prompt(self, sha: str) -> PromptRecord:
+        """Return a prompt by its digest, or by the first 6 or more digits of it.
+
+        Raises:
+            UnknownId: no prompt has it, or several have.
+        """
+        with self.database.reading() as session:
+            return lookup.prompt_record(session, lookup.find_prompt(session, sha))
+
+    def ancestry(self, any_id: str) -> ancestry.Node:
+        """Return the tree of all that a prompt, or a run, was made from.
+
+        Raises:
+            UnknownId: no prompt or run has this id, or several have.
+        """
+        with self.database.reading() as session:
+            return ancestry.tree(session, any_id)
+
+    def best(self, task: str, backbone_sha: str | None = None) -> Best | None:
+        """Return the prompt for `task` with the best validation score."""
+        with self.database.reading() as session:
+            return best.best(session, task, backbone_sha)
+
+    def version(self, prompt_sha: str, task: str) -> str:
+        """Return `name/version` of a prompt in the model registry; empty if it is not there."""
+        with self.database.reading() as session:
+            return registration.version_of(session, prompt_sha, task)
+
+    def version(self, prompt_sha: str, task: str) -> str | None:
+        """Return `name/version` of a prompt in the model registry; None if it is not there yet."""
+        with self.database.reading() as session:
+            found = session.get(Registration, (prompt_sha, task))
+            return f"{found.model_name}/{found.version}" if found and found.version else None
+
+    def _begin(self, request: Request) -> Recording:
+        with self.database.writing() as session:
+            same = Run.request_sha == request.sha
+            if session.scalar(select(Run.id).where(same, Run.status == "completed")):
+                raise Busy(f"request {request.sha[:12]}, and has just completed it")
+            # We hold the lock of this request, so whoever opened that run is dead.
+            rows.close(session, same, "abandoned", "its process ended without a word")
+            attempt = 1 + (session.scalar(select(func.max(Run.attempt)).where(same)) or 0)
+            run = Recording(uuid.uuid4().hex, attempt)
+            rows.add_request(session, request, run)
+        return run
+
+    def _complete(self, request: Request, run: Recording) -> None:
+        if run.prompt is None and request.stage != "evaluate":
+            raise NothingMade(request.stage)
+        with self.database.writing() as session:
+            rows.add_prompt(session, request, run)
+            for score in run.scores:
+                rows.add_score(session, request, run, score)
+            done = {
+                "status": "completed",
+                "ended_at": now(),
+                "truncated": run.truncated,
+                "warnings": run.warnings,
+                "curve": [list(point) for point in run.curve],
+                "losses_sha": run.losses_sha,
+            }
+            mine = update(Run).where(Run.id == run.id, Run.status == "running")
+            if session.scalar(mine.values(done).returning(Run.id)) is None:
+                raise Overtaken(run.id)
+
+    def _fail(self, run_id: str, error: BaseException) -> None:
+        line = " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]
+        try:
+            with self.database.writing() as session:
+                rows.close(session, Run.id == run_id, "failed", line)
+        except SQLAlchemyError:
+            # The next attempt will mark it abandoned; the error that counts is the first one.
+            logger.warning("could not record that run %s failed", run_id[:12], exc_info=True)

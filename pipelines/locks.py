@@ -1,0 +1,67 @@
+"""Locks that die with their holder, so that a killed process never blocks the next one."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+
+POLL = 0.1  # seconds between two tries for a lock of PostgreSQL
+
+
+class Busy(Exception):
+    """Another process is at it; waiting cures this."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"another process is busy with {what}: wait for it, then try again")
+
+
+@contextmanager
+def hold(engine: Engine, folder: Path, name: str, wait: float = 0.0) -> Iterator[None]:
+    """Hold the lock `name` while the block runs.
+
+    On this machine it is a flock on `folder/name.lock`. Where the database is PostgreSQL, other
+    machines may share it, so its own advisory lock is held as well.
+
+    Args:
+        engine: the database that all holders share.
+        folder: where the lock files are.
+        name: what is locked; only names of our own making, since it becomes a file name.
+        wait: seconds to wait for another holder.
+
+    Raises:
+        Busy: somebody else holds it still.
+    """
+    from filelock import FileLock, Timeout  # 30 ms to import, which readers need not pay
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{name}.lock")
+    try:
+        lock.acquire(timeout=wait)
+    except Timeout as error:
+        raise Busy(name) from error
+    try:
+        with _advisory(engine, name, wait):
+            yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _advisory(engine: Engine, name: str, wait: float) -> Iterator[None]:
+    if engine.dialect.name != "postgresql":
+        yield
+        return
+    key = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
+    ask = text("SELECT pg_try_advisory_lock(:key)").bindparams(key=key)
+    deadline = time.monotonic() + wait
+    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        # The lock lives as long as this connection: closing it lets go, even when it is broken.
+        connection.detach()
+        while not connection.scalar(ask):
+            if time.monotonic() >= deadline:
+                raise Busy(name)
+            time.sleep(POLL)
+        yield

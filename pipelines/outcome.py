@@ -1,0 +1,43 @@
+"""What a flow leaves behind: run ids, from which everything else is looked up in lineage."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Outcome(BaseModel):
+    """Frozen, so that it can travel between processes as JSON."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Trial(Outcome):
+    """One prompt for one target: the run that trained it, and the run that tested it."""
+
+    trained: str
+    tested: str
+
+
+class Adapted(Outcome):
+    """What `adapt_target` leaves: one trial for each target, in their order."""
+
+    trials: list[Trial]
+    unregistered: str
+    """Why the model registry lacks the prompts; empty when it has them."""
+
+
+class Target(Outcome):
+    """What `transfer` leaves for one target: a trial for each seed, and the two plain baselines."""
+
+    task: str
+    majority: str
+    zero_shot: str
+    scratch: list[Trial]
+    adapted: list[Trial]
+
+
+class Transferred(Outcome):
+    """What `transfer` leaves."""
+
+    learned: list[str]
+    """The source runs, one for each seed."""
+    targets: list[Target]
+    unregistered: str

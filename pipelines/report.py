@@ -1,0 +1,185 @@
+"""The table at the end of a transfer: MPT beside its baselines, with n, seeds and an interval."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from random import Random
+from statistics import fmean, stdev
+
+from pipelines.outcome import Target, Transferred, Trial
+from pipelines.records import RunRecord, ScoreRecord
+from pipelines.services import Services
+from pipelines.spec import TransferSpec
+from tasks import Example
+
+RESAMPLES = 400
+FLAT = 1.0  # points that the last half of a validation curve may still gain and count as flat
+
+Metric = Callable[[Sequence[str], Sequence[Example]], float]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """One method's test scores, one for each seed, in points."""
+
+    values: tuple[float, ...]
+
+    @property
+    def mean(self) -> float:
+        """The mean over seeds."""
+        return fmean(self.values)
+
+    @property
+    def deviation(self) -> float:
+        """The standard deviation over seeds; 0 for one seed."""
+        return stdev(self.values) if len(self.values) > 1 else 0.0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One target of a transfer."""
+
+    task: str
+    family: str
+    metric: str
+    n_train: int
+    n_test: int
+    majority: float
+    zero_shot: float
+    scratch: Scores
+    adapted: Scores
+    gain: tuple[float, float]
+    """95 % interval of adapted minus scratch: paired bootstrap over the test examples."""
+    flat: int
+    """For how many seeds the baseline's validation curve had become flat."""
+    version: str
+    """The registered version of the best adapted prompt: `name/version`, or empty."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All targets, and the source prompt that they came from."""
+
+    seeds: int
+    rows: tuple[Row, ...]
+    source_digest: str
+    source_version: str
+    source_score: float
+    truncated: int
+    warnings: tuple[str, ...]
+    unregistered: str
+
+
+def report(spec: TransferSpec, outcome: Transferred, svc: Services) -> Report:
+    """Look up what the runs of `outcome` found."""
+    learned = [svc.lineage.get_run(run_id) for run_id in outcome.learned]
+    best = max(learned, key=lambda run: validation(run).value)
+    rows = tuple(_row(spec, target, svc) for target in outcome.targets)
+    trained = [
+        svc.lineage.get_run(trial.trained)
+        for target in outcome.targets
+        for trial in (*target.scratch, *target.adapted)
+    ]
+    said = dict.fromkeys(text for run in (*learned, *trained) for text in run.warnings)
+    return Report(
+        seeds=len(spec.seeds),
+        rows=rows,
+        source_digest=str(best.prompt),
+        source_version=_version(best, svc),
+        source_score=validation(best).value,
+        truncated=sum(run.truncated for run in (*learned, *trained)),
+        warnings=tuple(said),
+        unregistered=outcome.unregistered,
+    )
+
+
+def is_flat(curve: Sequence[tuple[int, float]]) -> bool:
+    """Say whether the second half of a validation curve gained next to nothing on the first."""
+    half = len(curve) // 2
+    if half == 0:
+        return False  # one point is no curve
+    return max(score for _, score in curve[half:]) - max(s for _, s in curve[:half]) <= FLAT
+
+
+def gain_interval(
+    ours: Sequence[Sequence[str]],
+    theirs: Sequence[Sequence[str]],
+    examples: Sequence[Example],
+    metric: Metric,
+) -> tuple[float, float]:
+    """Return the 95 % interval of the mean score of `ours` minus that of `theirs`.
+
+    The examples are drawn anew, with replacement, the same ones for both and for every seed
+    (paired bootstrap, Efron & Tibshirani 1993, chapter 16). Training noise is not in it; the
+    standard deviations over seeds show that.
+    """
+    draw = Random(0)
+    gains = []
+    for _ in range(RESAMPLES):
+        chosen = [int(draw.random() * len(examples)) for _ in examples]
+        asked = [examples[at] for at in chosen]
+        means = [
+            fmean(metric([answers[at] for at in chosen], asked) for answers in side)
+            for side in (ours, theirs)
+        ]
+        gains.append(means[0] - means[1])
+    gains.sort()
+    return gains[round(0.025 * RESAMPLES)], gains[round(0.975 * RESAMPLES) - 1]
+
+
+def _row(spec: TransferSpec, target: Target, svc: Services) -> Row:
+    given = svc.task(target.task)
+    metric, measure = next(iter(given.task.metrics.items()))
+    adapted = [_tested(trial.tested, svc) for trial in target.adapted]
+    scratch = [_tested(trial.tested, svc) for trial in target.scratch]
+    curves = [svc.lineage.get_run(trial.trained).curve for trial in target.scratch]
+    best = max(
+        (svc.lineage.get_run(trial.trained) for trial in target.adapted),
+        key=lambda run: validation(run).value,
+    )
+    return Row(
+        task=target.task,
+        family=given.task.family,
+        metric=metric,
+        n_train=len(given.examples("train", spec.adapt.train_rows)),
+        n_test=adapted[0].n,
+        majority=_tested(target.majority, svc).value,
+        zero_shot=_tested(target.zero_shot, svc).value,
+        scratch=Scores(tuple(one.value for one in scratch)),
+        adapted=Scores(tuple(one.value for one in adapted)),
+        gain=gain_interval(
+            [_answers(one, svc) for one in adapted],
+            [_answers(one, svc) for one in scratch],
+            given.examples("test"),
+            measure,
+        ),
+        flat=sum(is_flat(curve) for curve in curves),
+        version=_version(best, svc),
+    )
+
+
+def trial_scores(trial: Trial, svc: Services) -> tuple[ScoreRecord, ScoreRecord]:
+    """Return the validation and the test score of one adapted prompt."""
+    return validation(svc.lineage.get_run(trial.trained)), _tested(trial.tested, svc)
+
+
+def _tested(run_id: str, svc: Services) -> ScoreRecord:
+    score = svc.lineage.get_run(run_id).primary("test")
+    assert score is not None, "an evaluation has a primary test score"
+    return score
+
+
+def validation(run: RunRecord) -> ScoreRecord:
+    """Return the score that a training run's prompt was kept for."""
+    score = run.primary("validation")
+    assert score is not None, "a training has a primary validation score"
+    return score
+
+
+def _answers(score: ScoreRecord, svc: Services) -> list[str]:
+    answers: list[str] = json.loads(svc.store.get(str(score.predictions_sha)))
+    return answers
+
+
+def _version(run: RunRecord, svc: Services) -> str:
+    return svc.lineage.version(str(run.prompt), run.task)

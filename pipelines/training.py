@@ -1,0 +1,131 @@
+"""What the three training stages have in common: train, keep the best prompt, score, store."""
+
+import json
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from mpt.backbone import Backbone
+from mpt.checkpoint import Checkpoint
+from mpt.encoding import Encoded
+from mpt.peft_format import pack
+from mpt.prompt import MultitaskPrompt, Prompt
+from mpt.train import Schedule, train
+from pipelines.exam import Exam, answer
+from pipelines.records import Kind, MadePrompt, Recording, Request, ScoreInfo, combined
+from pipelines.services import Services
+from pipelines.spec import AdaptSpec, LearnSpec, TeachSpec
+
+CHECKPOINT_EVERY = 25  # steps; a prompt is small, so saving it costs milliseconds
+MEAN = "mean"  # the metric of a prompt for several tasks: the mean of their primary ones
+
+Drawn = TypeVar("Drawn")
+
+
+def generator(seed: int) -> torch.Generator:
+    """Return a generator of our own: torch's global one is shared by every thread."""
+    return torch.Generator().manual_seed(seed)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """One training of one prompt, by any of the stages.
+
+    Args:
+        prompt: what is trained, in place.
+        backbone: what it steers.
+        exams: the validation rows of each task, and their tokens; task k of the prompt answers
+            exam k.
+        kind: what lineage calls the prompt.
+    """
+
+    prompt: Prompt
+    backbone: Backbone
+    exams: Sequence[tuple[Exam, Encoded]]
+    kind: Kind
+
+    def run(
+        self,
+        spec: TeachSpec | LearnSpec | AdaptSpec,
+        request: Request,
+        recording: Recording,
+        svc: Services,
+        *,
+        batches: Iterable[Drawn],
+        loss_of: Callable[[Drawn], Tensor],
+    ) -> Checkpoint:
+        """Train, and fill in `recording`; return the checkpoint, to remove once that is kept.
+
+        Args:
+            spec: the recipe.
+            request: what was asked; its digest is the checkpoint's identity.
+            recording: what lineage will keep.
+            svc: the outside world.
+            batches: what each step draws.
+            loss_of: the loss of a draw.
+        """
+        checkpoint = Checkpoint(
+            svc.checkpoints / f"{request.sha}.safetensors", CHECKPOINT_EVERY, request.sha
+        )
+        schedule = Schedule(
+            steps=spec.steps,
+            learning_rate=spec.learning_rate,
+            factor_learning_rate=getattr(spec, "factor_learning_rate", spec.learning_rate),
+            validate_every=max(1, spec.steps // spec.validations),
+            weight_decay=spec.weight_decay,
+            warmup=spec.warmup,
+            clip=spec.clip,
+        )
+        with (
+            warnings.catch_warnings(record=True) as caught,
+            svc.progress(request.stage, request.task, spec.steps) as on_step,
+        ):
+            trained = train(
+                self.prompt, batches, loss_of, schedule, validate=lambda: self._validate(svc),
+                checkpoint=checkpoint, on_step=on_step,
+            )  # fmt: skip
+        recording.warnings += [str(one.message) for one in caught]
+        recording.curve = trained.curve
+        recording.losses_sha = svc.store.put(json.dumps(trained.losses).encode())
+        recording.scores += self._scores(svc)
+        recording.prompt = self._keep(svc)
+        return checkpoint
+
+    def _validate(self, svc: Services) -> float:
+        return fmean(exam.primary(answers) for exam, answers in self._answers(svc))
+
+    def _answers(self, svc: Services) -> list[tuple[Exam, list[str]]]:
+        answers = []
+        for k, (exam, asked) in enumerate(self.exams):
+            prompt = self.prompt.task(k).detach()
+            given = answer(self.backbone, prompt, exam.task, asked, svc.batch_size)
+            answers.append((exam, given))
+        return answers
+
+    def _scores(self, svc: Services) -> list[ScoreInfo]:
+        """Return the kept prompt's validation scores: each task's, and the mean over several."""
+        each = [exam.scores(answers, svc.store, "prompt") for exam, answers in self._answers(svc)]
+        if len(each) == 1 and self.kind != "source":
+            return each[0]
+        firsts = [scores[0] for scores in each]
+        mean = ScoreInfo(
+            dataset=combined([one.dataset for one in firsts]), metric=MEAN,
+            value=fmean(one.value for one in firsts), n=sum(one.n for one in firsts),
+            is_primary=True,
+        )  # fmt: skip
+        return [mean, *(replace(one, is_primary=False) for scores in each for one in scores)]
+
+    def _keep(self, svc: Services) -> MadePrompt:
+        data = pack(self.prompt)
+        length, hidden = self.prompt.task(0).shape
+        rank = self.prompt.rank if isinstance(self.prompt, MultitaskPrompt) else None
+        tasks = tuple(exam.task.name for exam, _ in self.exams) if rank else ()
+        return MadePrompt(
+            sha=svc.store.put(data), kind=self.kind, num_tokens=length, hidden_size=hidden,
+            bytes=len(data), tasks=tasks, rank=rank,
+        )  # fmt: skip

