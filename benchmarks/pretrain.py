@@ -41,7 +41,7 @@ class Mixture:
     supervised: SupervisedRows
     rng: np.random.Generator
     scale: int = 1
-    sizes: dict[str, int] = field(default_factory=lambda: {"supervised": 48, "copy": 10, "span": 4})
+    sizes: dict[str, int] = field(default_factory=lambda: {"supervised": 48, "copy": 20, "span": 4})
 
     def __post_init__(self) -> None:
         self._sentinels = self.tokenizer.convert_tokens_to_ids(SENTINELS)
@@ -59,7 +59,8 @@ class Mixture:
         return inputs, pad([[*other, 1] for _, other in pairs], -100), [kind] * count
 
     def _window(self, kind: str) -> tuple[list[int], list[int]]:
-        width = 32 if kind == "copy" else 128
+        # Short windows to copy are what the decoder first learns to read its encoder by.
+        width = int(self.rng.integers(3, 33)) if kind == "copy" else 128
         start = int(self.rng.integers(len(self.tokens) - width))
         window = np.asarray(self.tokens[start : start + width], dtype=np.int64)
         if kind == "copy":
@@ -142,7 +143,7 @@ def train(folder: Path, corpus: Path, minutes: float, device: str, scale: int) -
         state["step"] += 1
         if state["step"] % 50 == 0:
             report(folder, state, seconds, log)
-        if state["step"] % 500 == 0:
+        if state["step"] % 100 == 0:
             save(last, model, optimizer, {**state, "seconds": seconds})
     save(last, model, optimizer, {**state, "seconds": seconds})
 

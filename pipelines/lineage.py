@@ -14,7 +14,7 @@ from typing import Self
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines import ancestry, best, lookup, registration
+from pipelines import ancestry, best, lookup, registration, rows
 from pipelines.columns import now
 from pipelines.database import Database, connect, migrate
 from pipelines.locks import Busy, hold
@@ -25,7 +25,7 @@ from pipelines.records import (
     Request,
     RunRecord,
 )
-from pipelines.tables import Registration, Run
+from pipelines.tables import Run
 
 logger = logging.getLogger(__name__)
 
@@ -134,12 +134,6 @@ class Lineage:
         """Return `name/version` of a prompt in the model registry; empty if it is not there."""
         with self.database.reading() as session:
             return registration.version_of(session, prompt_sha, task)
-
-    def version(self, prompt_sha: str, task: str) -> str | None:
-        """Return `name/version` of a prompt in the model registry; None if it is not there yet."""
-        with self.database.reading() as session:
-            found = session.get(Registration, (prompt_sha, task))
-            return f"{found.model_name}/{found.version}" if found and found.version else None
 
     def _begin(self, request: Request) -> Recording:
         with self.database.writing() as session:

@@ -96,7 +96,7 @@ def test_only_a_strictly_better_prompt_takes_the_title(lineage, world):
     assert (best.version, best.champion) == (4, True)
     assert best.model_name == f"softprompt.nano-t5-{world.backbone.sha[:8]}.rte"
     assert lineage.version(world.sha("better"), "rte") == f"{best.model_name}/4"
-    assert lineage.version(world.sha("better"), "cb") is None
+    assert lineage.version(world.sha("better"), "cb") == ""
 
 
 def test_scores_on_other_examples_or_of_another_metric_take_no_title(lineage, world):
