@@ -10,6 +10,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from benchmarks.pretraining_questions import QUESTIONS
 from tasks import mini
 from tasks.mini.generate import distinct, splits, text_of
 from tasks.mini.lexicon import Words
@@ -136,13 +137,18 @@ class SupervisedRows:
         self._names = list(self._pools)
 
     def draw(self) -> TextRow:
-        """Return one row: mostly a source task, sometimes a question about its words."""
-        name = self._rng.choice(self._names)
+        """Return one row: mostly a source task, sometimes a question about its text."""
+        # Words alone tell a topic: it is learned first, and then needs few rows.
+        name = self._rng.choices(self._names, [1 if n in QUESTIONS else 0.4 for n in self._names])[0]
         task, rows = self._pools[name]
         row = self._rng.choice(rows)
         fields = task.read(row).input if self._rng.random() < 0.7 else bare(row)
-        if self._rng.random() < 0.2:
+        kind = self._rng.random()
+        if kind < 0.1:
             return self._word_question(fields)
+        if kind < 0.45 and name in QUESTIONS:
+            question, answer = QUESTIONS[name](row, self._rng)
+            return TextRow("question", f"{question} {fields}", answer)
         instruction, words = self._rng.choice(INSTRUCTIONS[name])
         return TextRow(name, f"{instruction} {fields}", words[row["label"]])
 

@@ -2,37 +2,50 @@
 
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 app = App(
     name="prompt-transfer",
     help="Learn one soft prompt from many tasks; transfer it to new ones.",
     version_flags=["--version"],
+    suppress_keyboard_interrupt=False,  # `main` has something to say
 )
-for name, does in {
-    "demo": "Run the main job on the built-in tasks and backbone: a few minutes, no network.",
-    "run": "Run a whole transfer: teachers, source prompt, targets and their baselines.",
-    "learn": "Train only the teachers and the source prompt of a spec, and register them.",
-    "adapt": "Adapt a source prompt to one task or several, and test it on each.",
-    "tasks": "List all tasks, or describe one.",
-    "best": "Say which prompt is best for a task, by validation score.",
-    "lineage": "Print what a prompt or a run was made from, as a tree.",
+for where, commands in {
+    "flows.commands": {
+        "demo": "Run the main job on the built-in tasks and backbone: a few minutes, no network.",
+        "run": "Run a whole transfer: teachers, source prompt, targets and their baselines.",
+        "learn": "Train only the teachers and the source prompt of a spec, and register them.",
+        "adapt": "Adapt a source prompt to one task or several, and test it on each.",
+    },
+    "flows.questions": {
+        "tasks": "List all tasks, or describe one.",
+        "best": "Say which prompt is best for a task, by validation score.",
+        "lineage": "Print what a prompt or a run was made from, as a tree.",
+    },
 }.items():
-    app.command(f"flows.commands:{name}", help=does)
+    for name, does in commands.items():
+        app.command(f"{where}:{name}", help=does)
 
 
 def main() -> None:
     """Run a command; a user's mistake is one line on stderr and an exit status."""
     try:
-        app()
+        app(sys.argv[1:], exit_on_error=False, print_error=False)
     except KeyboardInterrupt:
-        sys.stderr.write("stopped: the same command goes on from the last checkpoint\n")
-        sys.exit(130)
+        _stop("stopped: the same command goes on from the last checkpoint", 130)
+    except CycloptsError as error:
+        from flows.errors import BAD_INPUT, usage
+
+        _stop(f"{usage(error)} (prompt-transfer --help says what there is)", BAD_INPUT)
     except Exception as error:
         from flows.errors import exit_status
 
         status = exit_status(error)
         if status is None:
             raise
-        sys.stderr.write(f"prompt-transfer: {' '.join(str(error).split())}\n")
-        sys.exit(status)
+        _stop(str(error), status)
+
+
+def _stop(said: str, status: int) -> None:
+    sys.stderr.write(f"prompt-transfer: {' '.join(said.split())}\n")
+    sys.exit(status)

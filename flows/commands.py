@@ -1,24 +1,46 @@
-"""The commands. Heavy libraries are imported where they are needed, so that a question is quick."""
+"""The commands that train. Heavy libraries are imported once the command line is understood."""
 
-import json
-import sys
 from dataclasses import asdict
+from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
+from pydantic import ConfigDict
 
-from flows.options import AdaptOptions, Common
-from pipelines.spec import AdaptSpec, TransferSpec
+from flows.options import Common, print_json
+from pipelines.spec import AdaptSpec, Count, Precision, Seed, TargetTraining, TransferSpec
 
 Shared = Annotated[Common | None, Parameter(name="*")]
 
 
-class NoTask(ValueError):
-    """Nothing to adapt to."""
+class NoSpec(LookupError):
+    """A spec is asked for that is neither a file nor built in."""
 
-    def __init__(self) -> None:
-        super().__init__("adapt needs a task: `prompt-transfer tasks` lists them")
+    def __init__(self, name: str, built_in: list[str]) -> None:
+        super().__init__(
+            f"there is no spec {name!r}: give a YAML file, or one of the built-in "
+            f"{', '.join(built_in)}"
+        )
+
+
+class NoTask(ValueError):
+    """Nothing to adapt to, or the same thing twice."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"adapt {problem}: `prompt-transfer tasks` lists them")
+
+
+class AdaptOptions(TargetTraining):
+    """How to adapt, from the command line."""
+
+    model_config = ConfigDict(strict=False)  # the command line is text
+
+    backbone: str = "nano-t5"
+    precision: Precision = "float32"
+    seed: Seed = 0
+    steps: Count = 100
+    batch_size: Count = 16
 
 
 def demo(*, common: Shared = None) -> None:
@@ -34,12 +56,13 @@ def run(spec: str, /, *, common: Shared = None) -> None:
     spec
         A YAML file, or the name of a built-in one: demo, glue_small, glue.
     """
+    common = common or Common()
+    settings, asked = common.use(), load_spec(spec)
     from flows import scoreboard
     from flows.running import run_transfer
 
-    settings = (common or Common()).use()
-    report = run_transfer(load_spec(spec))
-    if common and common.json:
+    report = run_transfer(asked)
+    if common.json:
         print_json(asdict(report))
     else:
         scoreboard.show_report(report, settings)
@@ -53,12 +76,14 @@ def learn(spec: str, /, *, common: Shared = None) -> None:
     spec
         A YAML file, or the name of a built-in one.
     """
+    common = common or Common()
+    common.use()
+    asked = load_spec(spec)
     from flows import scoreboard
     from flows.running import run_learn
 
-    (common or Common()).use()
-    learned = run_learn(load_spec(spec))
-    if common and common.json:
+    learned = run_learn(asked)
+    if common.json:
         print_json([asdict(one) for one in learned])
     else:
         scoreboard.show_learned(learned)
@@ -79,114 +104,35 @@ def adapt(
     source
         Which source prompt: best, @champion, a version number, or a digest.
     """
+    common = common or Common()
+    common.use()
+    if not names:
+        raise NoTask("needs a task")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise NoTask(f"names {', '.join(twice)} twice")
+    values = dict(options or AdaptOptions())
+    specs = [AdaptSpec.model_validate({**values, "task": name}) for name in names]
     from flows import scoreboard
     from flows.running import run_adapt
 
-    (common or Common()).use()
-    values = dict(options or AdaptOptions())
-    specs = [AdaptSpec.model_validate({**values, "task": name}) for name in names]
-    if not specs:
-        raise NoTask
     adapted = run_adapt(specs, source)
-    if common and common.json:
+    if common.json:
         print_json([asdict(one) for one in adapted])
     else:
         scoreboard.show_adapted(adapted)
 
 
-def tasks(name: str | None = None, /, *, show: int = 0, common: Shared = None) -> None:
-    """List all tasks, or describe one.
-
-    Parameters
-    ----------
-    name
-        One task.
-    show
-        Print so many of its training rows as the model reads them.
-    """
-    import tasks as registry
-    from flows import tables
-
-    settings = (common or Common()).use()
-    if name is None:
-        found = [describe(task) for task in registry.all_tasks()]
-        if common and common.json:
-            print_json(found)
-        else:
-            tables.show_tasks(registry.all_tasks())
-        return
-    task = registry.get(name)
-    data = registry.load(task, settings.data) if show else None
-    rows = data.train[:show] if data else []
-    if common and common.json:
-        print_json({**describe(task), "rows": [one._asdict() for one in rows]})
-    else:
-        tables.show_task(task, rows, data)
-
-
-def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> None:
-    """Say which prompt is best for a task, by validation score.
-
-    Parameters
-    ----------
-    task
-        The task; "multitask" asks for the best source prompt.
-    from_mlflow
-        Ask MLflow's model registry instead of lineage.
-    """
-    from flows import tables
-    from flows.queries import best_prompt
-
-    (common or Common()).use()
-    found = best_prompt(task, from_mlflow)
-    if common and common.json:
-        print_json(asdict(found))
-    else:
-        tables.show_best(found)
-
-
-def lineage(prompt_or_run: str, /, *, common: Shared = None) -> None:
-    """Print what a prompt or a run was made from, as a tree.
-
-    Parameters
-    ----------
-    prompt_or_run
-        A digest or a run id, or the first 6 digits of one.
-    """
-    from flows import tables
-    from flows.settings import open_lineage
-    from pipelines.ancestry import to_json
-
-    (common or Common()).use()
-    with open_lineage() as known:
-        tree = known.ancestry(prompt_or_run)
-    if common and common.json:
-        print_json(to_json(tree))
-    else:
-        tables.show_tree(tree)
-
-
 def load_spec(name: str) -> TransferSpec:
-    """Read a spec file, or a built-in one by its name."""
-    from importlib.resources import files
+    """Read a spec file, or a built-in one by its name.
 
-    built_in = Path(str(files("pipelines") / "specs" / f"{name}.yaml"))
-    is_name = name.isidentifier() and built_in.is_file() and not Path(name).exists()
-    return TransferSpec.load(built_in if is_name else Path(name))
-
-
-def describe(task: Any) -> dict[str, Any]:
-    """Return what `tasks` prints of one task."""
-    return {
-        "name": task.name,
-        "benchmark": task.benchmark,
-        "family": task.family,
-        "role": task.role,
-        "labels": list(task.labels),
-        "metrics": list(task.metrics),
-    }
-
-
-def print_json(values: Any) -> None:
-    """Print to stdout, which holds nothing else."""
-    sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")
+    Raises:
+        NoSpec: there is neither.
+        BadSpec: it is not YAML, or a value in it is wrong.
+    """
+    folder = Path(str(files("pipelines") / "specs"))
+    built_in = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if Path(name).exists():
+        return TransferSpec.load(Path(name))
+    if name not in built_in:
+        raise NoSpec(name, list(built_in))
+    return TransferSpec.load(built_in[name])

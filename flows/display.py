@@ -1,13 +1,18 @@
-"""What a person sees while jobs run: one bar for all, and one for each job under way."""
+"""What a person sees while jobs run: one bar for all, and one for each job under way.
+
+Where stderr is no terminal there are no bars, but a line for each job that has ended.
+"""
 
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock, get_ident
+from time import monotonic
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -22,16 +27,19 @@ class Display:
     """Bars on stderr. Steps count towards the whole, so that the time left is about right."""
 
     def __init__(self, total_steps: int) -> None:
+        self._console = Console(stderr=True)
         self._bars = Progress(
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:>5.0f}/{task.total:.0f}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
             TextColumn("{task.fields[note]:<12}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
+            console=self._console,
             transient=True,
+            disable=not self._console.is_terminal,
         )
+        self._total = total_steps
         self._whole = self._bars.add_task("[bold]all steps", total=total_steps, note="")
         self._lock = Lock()
         self._done = 0
@@ -47,18 +55,29 @@ class Display:
     @contextmanager
     def job(self, stage: str, task: str, steps: int) -> Iterator[OnStep]:
         """Show one job; the block calls what it gets after each step."""
-        bar = self._bars.add_task(f"{stage:<8} {task}", total=steps, note="")
+        total = steps or None  # None: a bar that only moves
+        bar = self._bars.add_task(f"{stage:<8} {task}", total=total, note="")
         try:
             yield lambda step, loss: self._step(bar, step, loss)
         finally:
             self._bars.remove_task(bar)
 
-    def finish(self, steps: int) -> None:
-        """Count a job of this thread as ended: one that was found done took no steps."""
-        with self._lock:
-            self._under_way.pop(get_ident(), None)
-            self._done += steps
-            self._show()
+    @contextmanager
+    def counted(self, job: str, steps: int) -> Iterator[None]:
+        """Count the job of the block as `steps` of the whole, however it ends."""
+        began, ended = monotonic(), "failed"
+        try:
+            yield
+            ended = "done"
+        finally:
+            with self._lock:
+                self._under_way.pop(get_ident(), None)
+                self._done += steps
+                self._show()
+                if not self._console.is_terminal:
+                    seconds = monotonic() - began
+                    line = f"{job}: {ended} in {seconds:.0f} s, {self._done}/{self._total} steps"
+                    self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def _step(self, bar: TaskID, step: int, loss: float) -> None:
         note = f"loss {loss:.3f}" if math.isfinite(loss) else ""
@@ -95,7 +114,11 @@ def job(stage: str, task: str, steps: int) -> Iterator[OnStep]:
         yield on_step
 
 
-def finish(steps: int) -> None:
-    """Count a job as ended, if anybody watches."""
-    if _current:
-        _current[-1].finish(steps)
+@contextmanager
+def counted(stage: str, task: str, seed: int, steps: int) -> Iterator[None]:
+    """Count a job when it ends, if anybody watches."""
+    if not _current:
+        yield
+        return
+    with _current[-1].counted(f"{stage} {task} seed {seed}", steps):
+        yield

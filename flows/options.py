@@ -1,11 +1,13 @@
 """Flags that commands share."""
 
+import json
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from flows.settings import Settings, prepare_environment
-from pipelines.spec import Count, Precision, Seed, TargetTraining
+from flows.settings import PREFIX, Settings, prepare_environment
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,20 @@ class Common:
     json: bool = False
 
     def use(self) -> Settings:
-        """Make these flags the settings of this process and of its jobs."""
+        """Make these flags the settings of this process and of its jobs.
+
+        Raises:
+            BadSetting: a value makes no sense.
+        """
         given = {"HOME": self.home, "DATA": self.data, "WORKERS": self.workers}
         for name, value in given.items():
             if value is not None:
-                os.environ[f"PROMPT_TRANSFER_{name}"] = str(value)
-        settings = Settings()
+                os.environ[f"{PREFIX}{name}"] = str(value)
+        settings = Settings.read()
         prepare_environment(settings)
         return settings
 
 
-class AdaptOptions(TargetTraining):
-    """How to adapt, from the command line."""
-
-    backbone: str = "nano-t5"
-    precision: Precision = "float32"
-    seed: Seed = 0
-    steps: Count = 100
-    batch_size: Count = 16
+def print_json(values: Any) -> None:
+    """Print to stdout, which holds nothing else."""
+    sys.stdout.write(json.dumps(values, indent=2, default=str) + "\n")

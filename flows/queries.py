@@ -1,11 +1,16 @@
 """Questions of the command line that name a prompt or ask for one."""
 
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from flows.settings import open_lineage, open_registry
-from pipelines import registration
-from pipelines.lineage import Lineage
 from pipelines.records import MULTITASK, Best
+
+if TYPE_CHECKING:
+    from pipelines.lineage import Lineage
+    from pipelines.services import Services
+    from pipelines.spec import AdaptSpec
 
 
 class NoPrompt(LookupError):
@@ -21,10 +26,6 @@ def best_prompt(task: str, from_mlflow: bool) -> Best:
         UnknownTask: there is no such task.
         NoPrompt: no prompt has been trained for it here.
     """
-    import tasks
-
-    if task != MULTITASK:
-        tasks.get(task)
     if from_mlflow:
         with open_registry() as registry:
             found = registry.best_from_mlflow(task)
@@ -32,14 +33,41 @@ def best_prompt(task: str, from_mlflow: bool) -> Best:
         with open_lineage() as lineage:
             found = lineage.best(task)
     if found is None:
+        if task != MULTITASK:
+            import tasks
+
+            tasks.get(task)
         raise NoPrompt(
-            f"no prompt for {task!r} is recorded here: `prompt-transfer adapt {task}` makes one, "
+            f"no prompt for {task!r} is recorded here: `prompt-transfer {_maker(task)}` makes one, "
             "and --home says where to look"
         )
     return found
 
 
-def source_prompt(named: str, backbone_sha: str, lineage: Lineage) -> str:
+def _maker(task: str) -> str:
+    return "learn SPEC" if task == MULTITASK else f"adapt {task}"
+
+
+def source_for(specs: Sequence["AdaptSpec"], named: str, svc: "Services") -> str:
+    """Return the digest of the source prompt that a person named, if it suits all of `specs`.
+
+    Raises:
+        LookupError: a task, the backbone or the prompt is unknown.
+        ValueError: rows are missing or wrong, or the prompt does not fit.
+    """
+    from pipelines.adapt import check_parent
+
+    given = [svc.task(spec.task) for spec in specs]
+    backbone = svc.backbone(specs[0].backbone, specs[0].precision)
+    parent = svc.lineage.get_prompt(source_prompt(named, backbone.digest, svc.lineage))
+    for spec, one in zip(specs, given, strict=True):
+        its = svc.backbone(spec.backbone, spec.precision)
+        check_parent(parent, spec, its)
+        one.check_length(its, spec.backbone, parent.num_tokens, spec.max_length)
+    return parent.sha
+
+
+def source_prompt(named: str, backbone_sha: str, lineage: "Lineage") -> str:
     """Return the digest of the source prompt that a person named, for one backbone.
 
     Args:
@@ -55,6 +83,8 @@ def source_prompt(named: str, backbone_sha: str, lineage: Lineage) -> str:
         best = lineage.best(MULTITASK, backbone_sha)
         return _found(best.prompt_sha if best else None, named)
     if named == "@champion" or re.fullmatch(r"[0-9]{1,5}", named):
+        from pipelines import registration
+
         version = None if named == "@champion" else int(named)
         with lineage.database.reading() as session:
             return _found(registration.registered(session, MULTITASK, backbone_sha, version), named)

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows import display
-from flows.queries import source_prompt
+from flows.queries import source_for
 from flows.settings import open_services
-from pipelines.adapt import check_parent
 from pipelines.check import check
 from pipelines.records import ScoreRecord
 from pipelines.report import Report, report, trial_scores, validation
@@ -14,14 +13,14 @@ from pipelines.spec import AdaptSpec, TransferSpec
 
 
 @dataclass(frozen=True)
-class Learned:
+class SourcePrompt:
     """One source prompt."""
 
     seed: int
     prompt: str
     version: str
-    score: float
-    n: int
+    validation: ScoreRecord
+    unregistered: str
 
 
 @dataclass(frozen=True)
@@ -48,21 +47,23 @@ def run_transfer(spec: TransferSpec) -> Report:
         return report(spec, outcome, svc)
 
 
-def run_learn(spec: TransferSpec) -> list[Learned]:
+def run_learn(spec: TransferSpec) -> list[SourcePrompt]:
     """Train teachers and source prompts; return what is known of them, one for each seed."""
     with open_services() as svc:
         check(spec, svc)
     from flows.transfer import learn_source
 
     with display.showing(_source_steps(spec)):
-        run_ids = learn_source(spec)
+        outcome = learn_source(spec)
     learned = []
     with open_services() as svc:
-        for seed, run_id in zip(spec.seeds, run_ids, strict=True):
+        for seed, run_id in zip(spec.seeds, outcome.runs, strict=True):
             run = svc.lineage.get_run(run_id)
-            score = validation(run)
             version = svc.lineage.version(str(run.prompt), run.task)
-            learned.append(Learned(seed, str(run.prompt), version, score.value, score.n))
+            score = validation(run)
+            learned.append(
+                SourcePrompt(seed, str(run.prompt), version, score, outcome.unregistered)
+            )
     return learned
 
 
@@ -74,17 +75,12 @@ def run_adapt(specs: Sequence[AdaptSpec], named: str) -> list[Tested]:
         ValueError: rows are missing or wrong, or the prompt does not fit; nothing is trained.
     """
     with open_services() as svc:
-        backbone = svc.backbone(specs[0].backbone, specs[0].precision)
-        given = [svc.task(spec.task) for spec in specs]
-        parent = svc.lineage.get_prompt(source_prompt(named, backbone.digest, svc.lineage))
-        for spec, one in zip(specs, given, strict=True):
-            check_parent(parent, spec, backbone)
-            one.check_length(backbone, spec.backbone, parent.num_tokens, spec.max_length)
+        source = source_for(specs, named, svc)
     from flows.steps import EVALUATION
     from flows.transfer import adapt_target
 
     with display.showing(sum(spec.steps + EVALUATION for spec in specs)):
-        outcome = adapt_target(list(specs), parent.sha)
+        outcome = adapt_target(list(specs), source)
     tested = []
     with open_services() as svc:
         for spec, trial in zip(specs, outcome.trials, strict=True):

@@ -1,12 +1,13 @@
 """The scores at the end of a run, for people, on stdout."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.running import Learned, Tested
+from flows.running import SourcePrompt, Tested
 from flows.settings import Settings
 from pipelines.report import Report, Row, Scores
 
@@ -15,29 +16,45 @@ console = Console()
 
 def show_report(report: Report, settings: Settings) -> None:
     """Print the table of a transfer, what it rests on, and where to look next."""
-    seeds = report.seeds
-    table = Table(title=f"test scores, mean ± standard deviation over {seeds} seed(s)")
-    for name in ("target", "family", "metric"):
-        table.add_column(name)
+    console.print(f"test scores, mean ± standard deviation over {report.seeds} seed(s)")
+    table = _table("target\nfamily\nmetric")
     for name in (
-        "n train", "n test", "majority", "zero-shot", "prompt tuning", "MPT", "MPT - PT [95 %]",
-        "PT flat",
+        "n train\nn test", "majority\nclass", "zero-\nshot", "prompt\ntuning", "MPT",
+        "MPT - PT\n[95 %]", "PT\nflat",
     ):  # fmt: skip
         table.add_column(name, justify="right")
     for row in report.rows:
-        table.add_row(*_cells(row, seeds))
-    console.print(table)
+        table.add_row(*_cells(row, report.seeds))
+    _print(table)
     _notes(report)
     _next(report, settings)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+    for name in columns:
+        table.add_column(name)
+    return table
+
+
+def _print(table: Table) -> None:
+    """Print `table` whole: a number that is cut in half is worse than a long line."""
+    if _width(table) > console.width:
+        table.padding = (0, 0)
+    Console(width=max(console.width, _width(table))).print(table)
+
+
+def _width(table: Table) -> int:
+    return console.measure(table, options=console.options.update(width=1000)).maximum
 
 
 def _cells(row: Row, seeds: int) -> list[str]:
     low, high = row.gain
     mean = row.adapted.mean - row.scratch.mean
     return [
-        row.task, row.family, row.metric, f"{row.n_train:,}", f"{row.n_test:,}",
+        f"{row.task}\n[dim]{row.family}\n{row.metric}[/]", f"{row.n_train:,}\n{row.n_test:,}",
         f"{row.majority:.1f}", f"{row.zero_shot:.1f}", _scores(row.scratch), _scores(row.adapted),
-        f"{mean:+.1f} [{low:+.1f}, {high:+.1f}]", f"{row.flat}/{seeds}",
+        f"{mean:+.1f}\n[{low:+.1f}, {high:+.1f}]", f"{row.flat}/{seeds}",
     ]  # fmt: skip
 
 
@@ -53,11 +70,14 @@ def _notes(report: Report) -> None:
     )
     source = report.source_version or f"not registered yet: {report.unregistered}"
     console.print(
-        f"source prompt: {source} ({report.source_digest[:12]}), mean validation score "
-        f"{report.source_score:.1f}"
+        f"source prompt: {escape(source)} ({report.source_digest[:12]}), mean validation score "
+        f"{report.source_score:.1f}",
+        highlight=False,
     )
     for row in report.rows:
-        console.print(f"  {row.task}: {row.version or 'not registered yet'}", highlight=False)
+        console.print(
+            f"  {row.task}: {row.version or 'not registered yet'}", highlight=False, soft_wrap=True
+        )
     if report.truncated:
         console.print(f"{report.truncated:,} inputs were longer than allowed, and were cut")
     for warning in report.warnings:
@@ -78,26 +98,34 @@ def _next(report: Report, settings: Settings) -> None:
     )
 
 
-def show_learned(learned: Sequence[Learned]) -> None:
+def show_learned(learned: Sequence[SourcePrompt]) -> None:
     """Print the source prompts."""
-    table = Table("seed", "prompt", "version", "validation", "n")
+    table = _table("seed", "prompt", "validation (n)", "version")
     for one in learned:
         version = one.version or "not registered yet"
-        table.add_row(str(one.seed), one.prompt[:12], version, f"{one.score:.1f}", f"{one.n:,}")
-    console.print(table)
+        score = f"{one.validation.value:.1f} ({one.validation.n:,})"
+        table.add_row(str(one.seed), one.prompt[:12], score, version)
+    _print(table)
+    _why_not(one.unregistered for one in learned)
     console.print("next: prompt-transfer adapt TASK --from best", highlight=False)
 
 
 def show_adapted(tested: Sequence[Tested]) -> None:
     """Print the adapted prompts."""
-    table = Table("task", "prompt", "version", "metric", "validation (n)", "test (n)")
+    table = _table("task", "prompt", "metric", "validation (n)", "test (n)", "version")
     for one in tested:
         table.add_row(
             one.task,
             one.prompt[:12],
-            one.version or f"not registered yet: {escape(one.unregistered)}",
             one.test.metric,
             f"{one.validation.value:.1f} ({one.validation.n:,})",
             f"{one.test.value:.1f} ({one.test.n:,})",
+            one.version or "not registered yet",
         )
-    console.print(table)
+    _print(table)
+    _why_not(one.unregistered for one in tested)
+
+
+def _why_not(reasons: Iterable[str]) -> None:
+    for reason in dict.fromkeys(filter(None, reasons)):
+        console.print(f"not registered yet: {escape(reason)}", highlight=False)

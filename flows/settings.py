@@ -3,29 +3,50 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Annotated
-
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
-
-from pipelines.lineage import Lineage
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from mpt.backbone import Backbone
     from pipelines.inputs import TaskInput
+    from pipelines.lineage import Lineage
     from pipelines.records import Environment
     from pipelines.registry import Registry
     from pipelines.services import Services
 
+PREFIX = "PROMPT_TRANSFER_"
 
-class Settings(BaseSettings):
-    """Read from PROMPT_TRANSFER_HOME and so on; the flags of the command line set those."""
 
-    model_config = SettingsConfigDict(env_prefix="PROMPT_TRANSFER_", extra="ignore")
+class BadSetting(ValueError):
+    """A setting has a value that makes no sense."""
+
+    def __init__(self, name: str, given: object, wanted: str) -> None:
+        flag = f"--{name}, or the variable {PREFIX}{name.upper()},"
+        super().__init__(f"{flag} is {given!r}: give {wanted}")
+
+
+class LineageDown(ConnectionError):
+    """The lineage database cannot be opened. A `ConnectionError`: waiting may cure it."""
+
+    try_again = True
+
+    def __init__(self, reason: Exception) -> None:
+        line = str(reason).partition("\n")[0]
+        super().__init__(
+            f"lineage cannot be opened ({type(reason).__name__}: {line}): see that --home or "
+            f"{PREFIX}LINEAGE_URL names a database, and try again"
+        )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Read from PROMPT_TRANSFER_HOME and so on; the flags of the command line set those.
+
+    Not pydantic-settings: it takes longer to import than a question to lineage may take.
+    """
 
     home: Path = Path(".prompt-transfer")
     """Folder of lineage, prompts, checkpoints and MLflow's files."""
@@ -37,8 +58,36 @@ class Settings(BaseSettings):
     """MLflow tracking URI; empty is a SQLite file in `home`."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto is the first GPU, if there is one."""
-    workers: Annotated[int, Field(gt=0)] = 1
+    workers: int = 1
     """Jobs at once in a fan-out; they share the cores."""
+
+    @classmethod
+    def read(cls) -> Self:
+        """Return the settings of this process.
+
+        Raises:
+            BadSetting: a value makes no sense.
+        """
+        given = {
+            name: os.environ.get(f"{PREFIX}{name.upper()}", "") for name in cls.__annotations__
+        }
+        workers = given["workers"] or "1"
+        if not workers.isdecimal() or int(workers) < 1:
+            raise BadSetting("workers", workers, "a whole number, 1 or more")
+        data = Path(given["data"]) if given["data"] else None
+        if data and not data.is_dir():
+            raise BadSetting("data", str(data), "a folder with <task>/<split>.jsonl in it")
+        home = Path(given["home"] or ".prompt-transfer")
+        if home.exists() and not home.is_dir():
+            raise BadSetting("home", str(home), "a folder, or the name of a new one")
+        return cls(
+            home=home,
+            data=data,
+            lineage_url=given["lineage_url"],
+            mlflow_url=given["mlflow_url"],
+            device=given["device"] or "auto",
+            workers=int(workers),
+        )
 
     @property
     def lineage(self) -> str:
@@ -53,7 +102,6 @@ class Settings(BaseSettings):
 
 def prepare_environment(settings: Settings) -> None:
     """Set what Prefect, MLflow and the numerical libraries read once, when they are imported."""
-    settings.home.mkdir(parents=True, exist_ok=True)
     threads = max(1, (os.cpu_count() or 1) // settings.workers)
     wanted = {
         "PREFECT_HOME": str(settings.home.resolve() / "prefect"),
@@ -62,10 +110,15 @@ def prepare_environment(settings: Settings) -> None:
         "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_TASK_RUNNER_THREAD_POOL_MAX_WORKERS": str(settings.workers),
         "DO_NOT_TRACK": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its default blocks for four minutes
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_VERBOSITY": "error",  # not a line for each of its five tries
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # ours is the only one; transformers heeds it too
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
         "TOKENIZERS_PARALLELISM": "false",
         "OMP_NUM_THREADS": str(threads),
     }
@@ -74,11 +127,21 @@ def prepare_environment(settings: Settings) -> None:
 
 
 @contextmanager
-def open_lineage(settings: Settings | None = None) -> Iterator[Lineage]:
+def open_lineage(settings: Settings | None = None) -> Iterator["Lineage"]:
     """Open lineage alone: fast, without torch."""
-    settings = settings or Settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
-    lineage = Lineage.open(settings.lineage, settings.home / "locks")
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from pipelines.lineage import Lineage
+
+    settings = settings or Settings.read()
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting("home", str(settings.home), f"a folder ({error.strerror})") from None
+    try:
+        lineage = Lineage.open(settings.lineage, settings.home / "locks")
+    except SQLAlchemyError as error:
+        raise LineageDown(error) from error
     try:
         yield lineage
     finally:
@@ -92,7 +155,7 @@ def open_services() -> Iterator["Services"]:
     from pipelines.services import Services
     from pipelines.store import Store
 
-    settings = Settings()
+    settings = Settings.read()
     with open_lineage(settings) as lineage:
         yield Services(
             backbone=lambda name, precision: _backbone(name, precision, _device(settings.device)),
@@ -111,7 +174,7 @@ def open_registry() -> Iterator["Registry"]:
     from pipelines.registry import Registry
     from pipelines.store import Store
 
-    settings = Settings()
+    settings = Settings.read()
     with open_lineage(settings) as lineage:
         store = Store(settings.home / "store")
         artifacts = settings.home.resolve() / "mlflow"
@@ -159,6 +222,8 @@ def _device(wanted: str) -> str:
 
 @cache
 def _environment(device: str) -> "Environment":
+    from importlib.metadata import version
+
     import torch
 
     from pipelines.records import Environment

@@ -10,11 +10,14 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy.exc import OperationalError
 
 from flows import display
+from flows.queries import source_for
 from flows.settings import open_lineage, open_registry, open_services
 from pipelines.adapt import adapt
 from pipelines.check import check
 from pipelines.evaluate import evaluate
 from pipelines.learn import learn
+from pipelines.locks import Busy
+from pipelines.records import MULTITASK
 from pipelines.spec import AdaptSpec, EvaluateSpec, LearnSpec, TeachSpec, TransferSpec
 from pipelines.teach import teach
 
@@ -44,22 +47,26 @@ def check_step(spec: TransferSpec) -> None:
         check(spec, svc)
 
 
+@prefect.task(task_run_name="find-source", **STEP)
+def find_source_step(specs: list[AdaptSpec], named: str) -> str:
+    """Return the digest of the source prompt that a person named; refuse what cannot run."""
+    with open_services() as svc:
+        return source_for(specs, named, svc)
+
+
 @prefect.task(task_run_name="teach-{spec.task}-seed{spec.seed}", **STEP)
 def teach_step(spec: TeachSpec) -> str:
     """Tune a vanilla prompt; return its run id."""
-    with open_services() as svc:
-        run_id = teach(spec, svc)
-    display.finish(spec.steps)
-    return run_id
+    with display.counted("teach", spec.task, spec.seed, spec.steps), open_services() as svc:
+        return teach(spec, svc)
 
 
 @prefect.task(task_run_name="learn-seed{spec.seed}", **STEP)
 def learn_step(spec: LearnSpec, teacher_runs: list[str]) -> str:
     """Train the source prompt; return its run id."""
-    with open_services() as svc:
-        run_id = learn(spec, [str(svc.lineage.get_run(one).prompt) for one in teacher_runs], svc)
-    display.finish(spec.steps)
-    return run_id
+    with display.counted("learn", MULTITASK, spec.seed, spec.steps), open_services() as svc:
+        teachers = [str(svc.lineage.get_run(one).prompt) for one in teacher_runs]
+        return learn(spec, teachers, svc)
 
 
 @prefect.task(task_run_name="source-prompt", **STEP)
@@ -72,20 +79,17 @@ def prompt_step(run_id: str) -> str:
 @prefect.task(task_run_name="adapt-{spec.task}-seed{spec.seed}", **STEP)
 def adapt_step(spec: AdaptSpec, source: str) -> str:
     """Adapt the source prompt with this digest to one target; return the run id."""
-    with open_services() as svc:
-        run_id = adapt(spec, source, svc)
-    display.finish(spec.steps)
-    return run_id
+    with display.counted("adapt", spec.task, spec.seed, spec.steps), open_services() as svc:
+        return adapt(spec, source, svc)
 
 
 @prefect.task(task_run_name="evaluate-{spec.task}-{spec.method}-seed{spec.seed}", **STEP)
 def evaluate_step(spec: EvaluateSpec, trained_run: str | None) -> str:
     """Test the prompt that a run made, or none; return the run id."""
-    with open_services() as svc:
+    stage = "evaluate" if trained_run else f"evaluate {spec.method}"
+    with display.counted(stage, spec.task, spec.seed, EVALUATION), open_services() as svc:
         prompt = svc.lineage.get_run(trained_run).prompt if trained_run else None
-        run_id = evaluate(spec, prompt, svc)
-    display.finish(EVALUATION)
-    return run_id
+        return evaluate(spec, prompt, svc)
 
 
 @prefect.task(task_run_name="publish", **STEP)
@@ -99,6 +103,6 @@ def publish_step() -> str:
     with open_registry() as registry:
         try:
             registry.publish_pending()
-        except RegistryDown as error:
+        except (RegistryDown, Busy) as error:
             return str(error)
     return ""

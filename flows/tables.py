@@ -1,20 +1,21 @@
 """Answers for people: tables and trees on stdout."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from pipelines.ancestry import Node
-from pipelines.records import Best
-from tasks import Data, Example, Task
+if TYPE_CHECKING:
+    from pipelines.ancestry import Node
+    from tasks import Data, Example, Task
 
 console = Console()
 
 
-def show_tasks(tasks: Sequence[Task]) -> None:
+def show_tasks(tasks: Sequence["Task"]) -> None:
     """Print one line a task."""
     table = Table("task", "benchmark", "family", "role", "metric", "answers")
     for task in tasks:
@@ -24,7 +25,7 @@ def show_tasks(tasks: Sequence[Task]) -> None:
     console.print(table)
 
 
-def show_task(task: Task, rows: Sequence[Example], data: Data | None) -> None:
+def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> None:
     """Print one task, and some of its rows."""
     show_tasks([task])
     if data is None:
@@ -38,36 +39,18 @@ def show_task(task: Task, rows: Sequence[Example], data: Data | None) -> None:
         console.print(f"[bold]answer[/]  {escape(' | '.join(row.answers))}", soft_wrap=True)
 
 
-def show_best(best: Best) -> None:
-    """Print the best prompt of a task."""
-    table = Table.grid(padding=(0, 2))
-    test = f"{best.test_score:.2f} (n = {best.test_n:,})" if best.test_n else "not tested"
-    version = f"{best.model_name} version {best.version}" if best.version else "not registered yet"
-    for name, value in (
-        ("prompt", best.prompt_sha),
-        ("kind", f"{best.kind} prompt for {best.task}"),
-        (f"validation {best.metric}", f"{best.validation_score:.2f} (n = {best.validation_n:,})"),
-        (f"test {best.metric}", test),
-        ("registered", f"{version}{' (champion)' if best.champion else ''}"),
-        ("backbone", best.backbone_sha),
-        ("run", best.run_id),
-    ):
-        table.add_row(name, value)
-    console.print(table)
-
-
-def show_tree(node: Node) -> None:
+def show_tree(node: "Node") -> None:
     """Print an ancestry."""
     console.print(_branch(Tree(_label(node)), node))
 
 
-def _branch(tree: Tree, node: Node) -> Tree:
+def _branch(tree: Tree, node: "Node") -> Tree:
     for child in node.children:
         _branch(tree.add(_label(child)), child)
     return tree
 
 
-def _label(node: Node) -> str:
+def _label(node: "Node") -> str:
     facts = ", ".join(f"{name} {value}" for name, value in node.facts)
     again = " (see above)" if node.repeated else ""
     return (

@@ -5,32 +5,29 @@ from typing import Any, NamedTuple
 
 import prefect
 from prefect.futures import wait
+from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.errors import JobsFailed
+from flows.settings import Settings
 from flows.steps import (
     adapt_step,
     check_step,
     evaluate_step,
+    find_source_step,
     learn_step,
     prompt_step,
     publish_step,
     teach_step,
 )
-from pipelines.outcome import Adapted, Target, Transferred, Trial
+from pipelines.outcome import Adapted, Learned, Target, Transferred, Trial
 from pipelines.spec import AdaptSpec, EvaluateSpec, TransferSpec
 
 Future = Any  # a PrefectFuture; steps take one where they declare its result
-FLOW: dict[str, Any] = {"persist_result": False}
-
-
-class TargetsFailed(Exception):
-    """Some targets failed; the others are done and recorded."""
-
-    def __init__(self, failed: dict[str, str], total: int) -> None:
-        reasons = "; ".join(f"{task}: {why}" for task, why in failed.items())
-        super().__init__(
-            f"{len(failed)} of {total} targets failed ({reasons}): mend that and run the same "
-            "again; finished runs are found in lineage and not repeated"
-        )
+FLOW: dict[str, Any] = {
+    "persist_result": False,
+    # Prefect's own default is a thread for each job: all of them at once.
+    "task_runner": ThreadPoolTaskRunner(max_workers=Settings.read().workers),
+}
 
 
 class Jobs(NamedTuple):
@@ -44,25 +41,46 @@ class Jobs(NamedTuple):
         return Trial(trained=self.trained.result(), tested=self.tested.result())
 
 
+class Sources(NamedTuple):
+    """The teachers of one seed, and the source prompt, which waits for them."""
+
+    teachers: list[Future]
+    learned: Future
+
+    @property
+    def all(self) -> list[Future]:
+        """All jobs, in their order."""
+        return [*self.teachers, self.learned]
+
+
 @prefect.flow(flow_run_name="learn-{spec.name}", **FLOW)
-def learn_source(spec: TransferSpec) -> list[str]:
-    """Train teachers and the source prompt for each seed; return the source runs' ids."""
+def learn_source(spec: TransferSpec) -> Learned:
+    """Train teachers and the source prompt for each seed.
+
+    Raises:
+        JobsFailed: after all seeds have ended, if any of them failed.
+    """
     check_step(spec)
-    learned = _learn(spec)
-    wait(learned)
-    publish_step()
-    return [one.result() for one in learned]
+    sources = _learn(spec)
+    _settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
+    runs = [jobs.learned.result() for jobs in sources.values()]
+    return Learned(runs=runs, unregistered=publish_step())
 
 
 @prefect.flow(flow_run_name="adapt", **FLOW)
 def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
-    """Adapt the source prompt with the digest `source` to each target, and test it.
+    """Adapt a source prompt to each target, and test it.
+
+    Args:
+        targets: the recipes.
+        source: the prompt: best, @champion, a version, or a digest.
 
     Raises:
-        TargetsFailed: after every target has ended, if any of them failed.
+        JobsFailed: after every target has ended, if any of them failed.
     """
-    jobs = [_adapt(spec, source, _test_of(spec)) for spec in targets]
-    _wait({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)})
+    found = find_source_step(targets, source)
+    jobs = [_adapt(spec, found, _test_of(spec)) for spec in targets]
+    _settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
     return Adapted(trials=[job.result() for job in jobs], unregistered=publish_step())
 
 
@@ -71,14 +89,18 @@ def transfer(spec: TransferSpec) -> Transferred:
     """Learn the source prompt, then adapt it to every target beside its baselines, per seed.
 
     Raises:
-        TargetsFailed: after every target has ended, if any of them failed.
+        JobsFailed: after every job has ended, if any of them failed.
     """
     check_step(spec)
-    learned = _learn(spec)
-    sources = [_later(prompt_step, one) for one in learned]
-    jobs = {task: _fan_out(spec, task, sources) for task in spec.targets}
+    sources = _learn(spec)
+    prompts = [_later(prompt_step, jobs.learned) for jobs in sources.values()]
+    jobs = {task: _fan_out(spec, task, prompts) for task in spec.targets}
     plain = {task: _plain(spec, task) for task in spec.targets}
-    _wait({task: [*_futures(jobs[task]), *plain[task]] for task in spec.targets})
+    futures = {task: [*_futures(jobs[task]), *plain[task]] for task in spec.targets}
+    wait([future for target in futures.values() for future in target])
+    # Without its source no target can be adapted: that is one failure to tell, and not one each.
+    _settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
+    _settle(futures, "targets")
     targets = [
         Target(
             task=task,
@@ -89,9 +111,8 @@ def transfer(spec: TransferSpec) -> Transferred:
         )
         for task in spec.targets
     ]
-    return Transferred(
-        learned=[one.result() for one in learned], targets=targets, unregistered=publish_step()
-    )
+    learned = [jobs.learned.result() for jobs in sources.values()]
+    return Transferred(learned=learned, targets=targets, unregistered=publish_step())
 
 
 def _later(step: Any, *given: Any) -> Future:
@@ -99,12 +120,12 @@ def _later(step: Any, *given: Any) -> Future:
     return step.submit(*given)
 
 
-def _learn(spec: TransferSpec) -> list[Future]:
+def _learn(spec: TransferSpec) -> dict[str, Sources]:
     teachers = [[_later(teach_step, one) for one in spec.teach_specs(seed)] for seed in spec.seeds]
-    return [
-        _later(learn_step, spec.learn_spec(seed), runs)
+    return {
+        f"seed {seed}": Sources(runs, _later(learn_step, spec.learn_spec(seed), runs))
         for seed, runs in zip(spec.seeds, teachers, strict=True)
-    ]
+    }
 
 
 def _fan_out(
@@ -148,19 +169,19 @@ def _futures(jobs: tuple[list[Jobs], list[Jobs]]) -> list[Future]:
     return [future for method in jobs for job in method for future in job]
 
 
-def _wait(futures: dict[str, list[Future]]) -> None:
-    """Wait for all jobs of all targets; then fail if any did."""
-    wait([future for jobs in futures.values() for future in jobs])
-    failed = {task: _reason(jobs) for task, jobs in futures.items()}
-    if bad := {task: why for task, why in failed.items() if why}:
+def _settle(parts: dict[str, list[Future]], what: str) -> None:
+    """Wait for all jobs of all parts; then fail if any did."""
+    wait([future for jobs in parts.values() for future in jobs])
+    errors = {name: _error(jobs) for name, jobs in parts.items()}
+    if failed := {name: error for name, error in errors.items() if error}:
         publish_step()  # what the others made is done
-        raise TargetsFailed(bad, len(futures))
+        raise JobsFailed(failed, len(parts), what)
 
 
-def _reason(jobs: Sequence[Future]) -> str:
-    """Return why the first failed job of a target failed, or nothing if none did."""
+def _error(jobs: Sequence[Future]) -> BaseException | None:
+    """Return the error of the first job that failed, if one did."""
     for job in jobs:
         if not job.state.is_completed():
-            error = job.state.result(raise_on_failure=False)
-            return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(". ")
-    return ""
+            error: BaseException = job.state.result(raise_on_failure=False)
+            return error
+    return None

@@ -34,6 +34,16 @@ class Signals(NamedTuple):
     encoder_mask: Tensor  # [B, P + T]
 
 
+def check_layer(layer: int, depth: int) -> None:
+    """Refuse a layer that a stack of `depth` layers does not have.
+
+    Raises:
+        UnknownLayer: it is outside -depth - 1 .. depth.
+    """
+    if not -depth - 1 <= layer <= depth:
+        raise UnknownLayer(layer, depth)
+
+
 def run(
     stack: Any, inputs: Mapping[str, Tensor | bool], layers: Sequence[int]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -47,8 +57,7 @@ def run(
     """
     depth = len(stack.block)
     for layer in layers:
-        if not -depth - 1 <= layer <= depth:
-            raise UnknownLayer(layer, depth)
+        check_layer(layer, depth)
     inner = any(layer not in {-1, depth} for layer in layers)
     out = stack(**inputs, output_hidden_states=inner)
     last: Tensor = out.last_hidden_state

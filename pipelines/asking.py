@@ -17,6 +17,7 @@ def ask(
     svc: Services,
     *,
     datasets: Mapping[Split, Sequence[DatasetInfo]],
+    limits: Sequence[str],
     reads: Mapping[ReadRole, Sequence[str]] | None = None,
 ) -> Request:
     """Return the request for `spec`; its `sha` covers the content of all that it names.
@@ -28,6 +29,7 @@ def ask(
         backbone: the frozen model; None where nothing is computed with one.
         svc: where it runs.
         datasets: the examples that are read, by role.
+        limits: of each task, see `TaskInput.limits`.
         reads: digests of the prompts that are read, by role.
     """
     reads = reads or {}
@@ -36,6 +38,7 @@ def ask(
     }
     content |= {role: list(shas) for role, shas in reads.items()}
     content["backbone"] = [backbone.digest] if backbone else []
+    content["limits"] = limits
     return Request(
         stage=stage,
         sha=spec.fingerprint(content),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
@@ -104,6 +103,8 @@ def _use_wal(engine: Engine) -> None:
 
 def add_once(session: Session, table: type[Base], key: str, **values: Any) -> None:
     """Insert a row, unless one with the same `key` is there already."""
+    from sqlalchemy.dialects import postgresql, sqlite  # slow to import, and readers need neither
+
     on_sqlite = session.get_bind().dialect.name == "sqlite"
     insert = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
     session.execute(insert.values(**values).on_conflict_do_nothing(index_elements=[key]))

@@ -56,17 +56,18 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
             "train": [given.info("train")] if backbone is None else [],
             "test": [exam.dataset],
         },
+        limits=[given.limits(spec.max_length)],
         reads={"evaluated": [known.sha]} if known else None,
     )
     if done := svc.lineage.find(request.sha):
         return done.id
+    steering = vector(known, spec.task, svc) if known else None
     with svc.lineage.record(request) as run, svc.progress("evaluate", spec.task, 0):
         if backbone is None:
             answers = majority(given.task, given.examples("train"), exam.examples)
         else:
-            prompt_vector = vector(known, spec.task, svc).to(backbone.device) if known else None
             encoded = given.encode(backbone, exam.examples, spec.max_length)
-            answers = answer(backbone, prompt_vector, given.task, encoded, svc.batch_size)
+            answers = answer(backbone, steering, given.task, encoded, svc.batch_size)
             run.truncated = encoded.truncated
         run.scores += exam.scores(answers, svc.store, spec.method)
         run.warnings += given.data.warnings

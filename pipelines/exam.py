@@ -50,6 +50,8 @@ def answer(
     backbone: Backbone, prompt: Tensor | None, task: Task, encoded: Encoded, batch_size: int
 ) -> list[str]:
     """Return the backbone's answers under `prompt` [P, H]: a label each, or free text."""
+    if prompt is not None:
+        prompt = prompt.to(backbone.device)
     if task.labels:
         return rank(backbone, prompt, encoded, task.labels, batch_size)
     return decode(backbone, prompt, encoded, task.max_answer, batch_size)

@@ -58,6 +58,10 @@ class TaskInput:
         """Return how many tokens of an input are kept."""
         return limit or self.task.max_input
 
+    def limits(self, limit: int | None) -> str:
+        """Return how much of inputs and answers is kept: it can change a number."""
+        return f"{self.max_input(limit)} {self.task.max_answer}"
+
     def encode(self, backbone: Backbone, examples: Sequence[Example], limit: int | None) -> Encoded:
         """Tokenise `examples` with the answer that is trained on."""
         return backbone.encode(

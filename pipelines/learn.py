@@ -19,19 +19,22 @@ from mpt.sampling import mixed_batches
 from pipelines.asking import ask
 from pipelines.exam import Exam
 from pipelines.inputs import TaskInput
-from pipelines.records import MULTITASK, Request
+from pipelines.prompts import check_backbone
+from pipelines.records import MULTITASK, PromptRecord, Request
 from pipelines.services import Services
 from pipelines.spec import LearnSpec
 from pipelines.training import Fit, generator
 
 
 class WrongTeachers(ValueError):
-    """The teachers are not those of the source tasks."""
+    """The teachers are not those of the source tasks, or are of another length."""
 
-    def __init__(self, wanted: Sequence[str], given: Sequence[str]) -> None:
+    def __init__(self, spec: LearnSpec, given: Sequence[PromptRecord]) -> None:
+        has = ", ".join(f"{one.task} ({one.num_tokens} tokens)" for one in given)
         super().__init__(
-            f"the source tasks are {', '.join(wanted)}, but the teachers are for "
-            f"{', '.join(given) or 'none'}: give one teacher for each task, in the same order"
+            f"the source tasks are {', '.join(spec.tasks)}, and the prompt has "
+            f"{spec.prompt_length} tokens, but the teachers are for {has or 'none'}: give one "
+            "teacher of that length for each task, in the same order"
         )
 
 
@@ -48,7 +51,8 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
 
     Raises:
         UnknownId: lineage does not know one of the teachers.
-        WrongTeachers: they are for other tasks.
+        WrongTeachers: they are for other tasks, or of another length.
+        WrongBackbone: one was trained for another backbone.
         TooLong: prompt and input are over what the backbone declares.
         Busy: another process is at the same run.
     """
@@ -57,11 +61,12 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
     for one in given:
         one.check_length(backbone, spec.backbone, spec.prompt_length, spec.max_length)
     taught = spec.distillation.weight > 0 or spec.start == "teachers"
-    request = _request(spec, teachers if taught else (), given, backbone, svc)
+    known = _check_teachers(spec, teachers, backbone, svc) if taught else []
+    request = _request(spec, known, given, backbone, svc)
     if done := svc.lineage.find(request.sha):
         return done.id
     with svc.lineage.record(request) as run:
-        prompts = _teachers(spec, teachers, svc) if taught else None
+        prompts = [unpack(svc.store.get(one.sha)).task(0).detach() for one in known]
         rows = [
             one.encode(backbone, one.examples("train", spec.train_rows), spec.max_length)
             for one in given
@@ -96,16 +101,25 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
     return run.id
 
 
+def _check_teachers(
+    spec: LearnSpec, teachers: Sequence[str], backbone: Backbone, svc: Services
+) -> list[PromptRecord]:
+    known = [svc.lineage.get_prompt(sha) for sha in teachers]
+    for one in known:
+        check_backbone(one, spec.backbone, backbone)
+    wanted = [(task, spec.prompt_length) for task in spec.tasks]
+    if [(one.task, one.num_tokens) for one in known] != wanted:
+        raise WrongTeachers(spec, known)
+    return known
+
+
 def _request(
     spec: LearnSpec,
-    teachers: Sequence[str],
+    teachers: Sequence[PromptRecord],
     given: Sequence[TaskInput],
     backbone: Backbone,
     svc: Services,
 ) -> Request:
-    known = [svc.lineage.get_prompt(sha) for sha in teachers]
-    if known and [one.task for one in known] != list(spec.tasks):
-        raise WrongTeachers(spec.tasks, [one.task for one in known])
     return ask(
         "learn",
         spec,
@@ -116,22 +130,15 @@ def _request(
             "train": [one.info("train", spec.train_rows) for one in given],
             "validation": [one.info("validation", spec.validation_rows) for one in given],
         },
-        reads={"teacher": [one.sha for one in known]} if known else None,
+        limits=[one.limits(spec.max_length) for one in given],
+        reads={"teacher": [one.sha for one in teachers]} if teachers else None,
     )
 
 
-def _teachers(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> list[Tensor]:
-    if len(teachers) != len(spec.tasks):
-        raise WrongTeachers(spec.tasks, [svc.lineage.get_prompt(sha).task for sha in teachers])
-    return [unpack(svc.store.get(sha)).task(0).detach() for sha in teachers]
-
-
-def _first(
-    spec: LearnSpec, teachers: Sequence[Tensor] | None, backbone: Backbone
-) -> MultitaskPrompt:
+def _first(spec: LearnSpec, teachers: Sequence[Tensor], backbone: Backbone) -> MultitaskPrompt:
     """Return the prompt to train; `teachers` are [P, H] each."""
     draws = generator(spec.seed)
-    if spec.start == "teachers" and teachers:
+    if spec.start == "teachers":
         shared = mean(teachers)
     else:
         shared = vocabulary(backbone, spec.prompt_length, draws)

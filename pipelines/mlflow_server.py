@@ -23,6 +23,8 @@ NOISY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking")
 class RegistryDown(Exception):
     """MLflow did not do what was asked; lineage has everything, so nothing is lost."""
 
+    try_again = True
+
     def __init__(self, reason: object) -> None:
         line = " ".join(str(reason).split())[:300]
         super().__init__(

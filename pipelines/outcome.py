@@ -16,6 +16,14 @@ class Trial(Outcome):
     tested: str
 
 
+class Learned(Outcome):
+    """What `learn_source` leaves: the source runs, one for each seed."""
+
+    runs: list[str]
+    unregistered: str
+    """Why the model registry lacks the prompts; empty when it has them."""
+
+
 class Adapted(Outcome):
     """What `adapt_target` leaves: one trial for each target, in their order."""
 

@@ -11,23 +11,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from pipelines.spec_file import BadSpec, read
+
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(gt=0)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Precision = Literal["float32", "bfloat16"]
 Method = Literal["prompt", "zero_shot", "majority"]
 Content = Mapping[str, Sequence[str]]
 """Digests of what a run reads, by role."""
-
-
-class BadSpec(ValueError):
-    """A spec file cannot be read, or says something that makes no sense."""
-
-    def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{path}: {problem}")
 
 
 class Values(BaseModel):
@@ -42,13 +37,13 @@ class Training(Values):
     steps: Count
     batch_size: Count = 32
     learning_rate: Positive = 0.3
-    weight_decay: float = Field(1e-5, ge=0)
+    weight_decay: Weight = 1e-5
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of the steps in which the rate rises; then it falls, linearly, to 0."""
     clip: Positive = 1.0
     """The largest L2 norm of the gradient."""
     validations: Count = 4
-    """How often, evenly spaced, the validation split is scored; the best prompt is kept."""
+    """How often, at most, the validation split is scored; the best prompt is kept."""
     train_rows: Count | None = None
     """The first so many training rows; None is all."""
     validation_rows: Count | None = None
@@ -63,7 +58,7 @@ class Distil(Values):
     The paper's λ is 0.9; its temperature and layers could not be recovered.
     """
 
-    weight: Annotated[float, Field(ge=0)] = 0.9
+    weight: Weight = 0.9
     temperature: Positive = 2.0
     logits: bool = True
     decoder_layers: list[int] = [-1]
@@ -189,14 +184,7 @@ class TransferSpec(Values):
         Raises:
             BadSpec: it is not there, not YAML, or a value in it is wrong; the message says which.
         """
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise BadSpec(path, f"it cannot be read ({error.strerror}): give a YAML file") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise BadSpec(path, f"it is not YAML: {' '.join(str(error).split())}") from None
-        if not isinstance(values, dict):
-            raise BadSpec(path, "it must hold keys and values, as in pipelines/specs/demo.yaml")
+        values = read(path)
         try:
             return cls.model_validate(values)
         except ValidationError as error:

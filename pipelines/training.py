@@ -1,9 +1,9 @@
 """What the three training stages have in common: train, keep the best prompt, score, store."""
 
 import json
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import ceil
 from statistics import fmean
 from typing import TypeVar
 
@@ -69,6 +69,8 @@ class Fit:
             batches: what each step draws.
             loss_of: the loss of a draw.
         """
+        self.prompt.to(self.backbone.device)
+        svc.checkpoints.mkdir(parents=True, exist_ok=True)
         checkpoint = Checkpoint(
             svc.checkpoints / f"{request.sha}.safetensors", CHECKPOINT_EVERY, request.sha
         )
@@ -76,20 +78,16 @@ class Fit:
             steps=spec.steps,
             learning_rate=spec.learning_rate,
             factor_learning_rate=getattr(spec, "factor_learning_rate", spec.learning_rate),
-            validate_every=max(1, spec.steps // spec.validations),
+            validate_every=ceil(spec.steps / spec.validations),
             weight_decay=spec.weight_decay,
             warmup=spec.warmup,
             clip=spec.clip,
         )
-        with (
-            warnings.catch_warnings(record=True) as caught,
-            svc.progress(request.stage, request.task, spec.steps) as on_step,
-        ):
+        with svc.progress(request.stage, request.task, spec.steps) as on_step:
             trained = train(
                 self.prompt, batches, loss_of, schedule, validate=lambda: self._validate(svc),
                 checkpoint=checkpoint, on_step=on_step,
             )  # fmt: skip
-        recording.warnings += [str(one.message) for one in caught]
         recording.curve = trained.curve
         recording.losses_sha = svc.store.put(json.dumps(trained.losses).encode())
         recording.scores += self._scores(svc)

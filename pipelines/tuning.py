@@ -42,6 +42,7 @@ def tune(
             "train": [given.info("train", spec.train_rows)],
             "validation": [given.info("validation", spec.validation_rows)],
         },
+        limits=[given.limits(spec.max_length)],
         reads={"source": [parent.sha]} if parent else None,
     )
     if done := svc.lineage.find(request.sha):

@@ -6,28 +6,21 @@ have seen no row of a target task, and nothing at all of the family `sense`. The
 words that training rows never do.
 """
 
-from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
 from tasks.metrics import accuracy
 from tasks.mini import acceptability, entailment, paraphrase, passage, sense, sentiment, topic
 from tasks.mini.generate import Maker, splits
+from tasks.rows import template
 from tasks.splits import OWN
-from tasks.task import Example, Generated, Row, Task
+from tasks.task import Generated, Row, Task
 
 SEED = 42
 
 
 def _rows(make: Maker, split: str, seed: int) -> list[Row]:
     return splits(make, seed)[split]
-
-
-def _read(template: str, labels: tuple[str, ...]) -> Callable[[Row], Example]:
-    def read(row: Row) -> Example:
-        return Example(template.format(**row), (labels[row["label"]],))
-
-    return read
 
 
 def _task(
@@ -37,13 +30,13 @@ def _task(
     columns: tuple[str, ...],
     labels: tuple[str, ...],
 ) -> Task:
-    template = " ".join(f"{column}: {{{column}}}" for column in columns)
+    form = " ".join(f"{column}: {{{column}}}" for column in columns)
     return Task(
         name=f"mini_{make.__name__}",
         benchmark="mini",
         family=family,
         source=Generated(partial(_rows, make), SEED),
-        read=_read(template, labels),
+        read=template(form, labels),
         columns=(*columns, "label"),
         labels=labels,
         metrics={"accuracy": accuracy},

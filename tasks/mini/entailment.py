@@ -1,7 +1,16 @@
 """Entailment: does the second sentence follow from the first?"""
 
-from tasks.mini.lexicon import ANIMALS, CARRY, COLOURS, NAMES, NUMBERS, PEOPLE, PLACES, THINGS
-from tasks.mini.lexicon import Words
+from tasks.mini.lexicon import (
+    ANIMALS,
+    CARRY,
+    COLOURS,
+    NAMES,
+    NUMBERS,
+    PEOPLE,
+    PLACES,
+    THINGS,
+    Words,
+)
 from tasks.task import Row
 
 ENTAILMENT, NEUTRAL, CONTRADICTION = range(3)

@@ -47,7 +47,11 @@ RARER: Senses = {
     ),
     "letter": (
         ("posted a letter to a friend", "read the letter by post", "sealed the letter"),
-        ("spelled it letter by letter", "learned each letter of the alphabet", "wrote the letter A"),
+        (
+            "spelled it letter by letter",
+            "learned each letter of the alphabet",
+            "wrote the letter A",
+        ),
     ),
     "palm": (
         ("held it in the palm", "read the lines of the palm", "showed an empty palm"),

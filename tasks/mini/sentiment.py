@@ -32,10 +32,11 @@ def review(words: Words) -> Row:
     """A play is reviewed; a clause before "but" says the opposite and does not count."""
     label = words.below(2)
     one, other = words.pick(PARTS, 2)
-    if words.coin():
-        text = f"the {one} was {_says(words, not label)} but the {other} was {_says(words, label > 0)}"
-    else:
-        text = f"the {one} was {_says(words, label > 0)} and the {other} was {_says(words, label > 0)}"
+    first_agrees = not words.coin()
+    first = _says(words, bool(label) == first_agrees)
+    last = _says(words, bool(label))
+    link = "and" if first_agrees else "but"
+    text = f"the {one} was {first} {link} the {other} was {last}"
     return {"sentence": f"{text} .", "label": label}
 
 

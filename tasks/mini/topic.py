@@ -46,7 +46,8 @@ def trade(words: Words) -> Row:
 def pursuit(words: Words) -> Row:
     """One of four pursuits, in other frames and of other words than `trade`."""
     frames = (
-        "in a letter from the {place} , {who} asked for the {a} , the {b} and the {c} , not the {d} .",
+        "in a letter from the {place} , {who} asked for the {a} , the {b} and the {c} , "
+        "not the {d} .",
         "{who} dreamed : first a {colour} {a} , next the {b} , at last a {c} by a {d} .",
         "what {who} wrote about the {a} and the {b} had less of {c} than of {d} .",
     )

@@ -2,8 +2,7 @@
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import T5Config, T5ForConditionalGeneration
 
 from mpt.backbone import Backbone
 
@@ -12,21 +11,8 @@ SIZE = {"d_model": 16, "d_kv": 4, "d_ff": 32, "num_layers": 2, "num_heads": 4}
 
 
 @pytest.fixture(scope="session")
-def tokenizer():
-    backend = Tokenizer(models.BPE(unk_token=None))
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    backend.train_from_iterator(
-        TEXTS,
-        trainers.BpeTrainer(
-            vocab_size=320, special_tokens=["<pad>", "</s>"], initial_alphabet=alphabet
-        ),
-    )
-    backend.post_processor = processors.TemplateProcessing(
-        single="$A </s>", special_tokens=[("</s>", 1)]
-    )
-    return PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", pad_token="<pad>")
+def tokenizer(make_tokenizer):
+    return make_tokenizer(TEXTS, 320)
 
 
 @pytest.fixture(scope="session")

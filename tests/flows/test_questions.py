@@ -1,0 +1,100 @@
+"""The commands that only ask: right, quick, and good to copy from."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {
+    "torch", "transformers", "mlflow", "prefect", "alembic", "pydantic", "numpy", "pandas",
+    "sklearn", "matplotlib", "datasets",
+}  # fmt: skip
+LOADED = """
+import sys
+sys.argv = ["prompt-transfer", *sys.argv[1:]]
+from flows.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code
+sys.stderr.write(" ".join({name.partition(".")[0] for name in sys.modules}))
+sys.stderr.write(" report" if "pipelines.report" in sys.modules else "")
+"""
+
+
+@pytest.mark.parametrize("command", ["--help", "best cola", "lineage {prompt}"])
+def test_a_question_imports_nothing_that_it_does_not_need(command, transferred):
+    home = transferred[0]
+    prompt = home.run("best", "cola", "--json").json["prompt_sha"]
+    asked = subprocess.run(
+        [sys.executable, "-c", LOADED, *command.format(prompt=prompt).split()],
+        env={**os.environ, **home.settings, "PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    loaded = set(asked.stderr.split())
+    assert asked.stdout
+    assert "flows" in loaded
+    assert not loaded & (HEAVY | {"report"})
+    assert ("sqlalchemy" in loaded) == (command != "--help")
+
+
+@pytest.mark.parametrize("task", ["cola", "cb", "rte", "multitask"])
+def test_lineage_and_mlflow_name_the_same_best_prompt(task, transferred):
+    home = transferred[0]
+    from_sql = home.run("best", task, "--json")
+    from_mlflow = home.run("best", task, "--from-mlflow", "--json")
+    assert from_sql.status == from_mlflow.status == 0
+    assert from_sql.json == from_mlflow.json
+    assert from_sql.json["version"]
+
+
+def test_an_mlflow_that_is_down_is_one_line_and_try_again(transferred):
+    said = transferred[0].run("best", "cola", "--from-mlflow", mlflow_url="http://127.0.0.1:9")
+    assert said.status == 75
+    assert said.err.startswith("prompt-transfer: MLflow failed")
+    assert said.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("columns", ["40", "80"])
+def test_digests_are_whole_however_narrow_the_terminal_is(columns, transferred, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    home = transferred[0]
+    best = home.run("best", "cola", "--json").json
+    for digest in (best["prompt_sha"], best["backbone_sha"], best["run_id"]):
+        assert digest in home.run("best", "cola").out
+
+
+def test_lineage_prints_a_prompt_with_all_that_it_came_from(transferred):
+    home = transferred[0]
+    target = home.query("SELECT sha FROM prompt WHERE kind = 'target' AND task = 'cb'")[0][0]
+    out = home.run("lineage", target).out
+    assert out.startswith(f"asked for: target prompt for cb {target[:12]}")
+    for role, kind in (("source", "source"), ("teacher", "teacher")):
+        for (sha,) in home.query(f"SELECT sha FROM prompt WHERE kind = '{kind}'"):
+            if kind == "source" or home.query(
+                f"SELECT 1 FROM run_prompt WHERE prompt_sha = '{sha}' AND role = '{role}'"
+            ):
+                assert f"{role}: {kind} prompt for" in out
+                assert sha[:12] in out
+    tree = home.run("lineage", target, "--json").json
+    assert tree["id"] == target
+    assert tree["children"][0]["title"] == "adapt cb"
+    assert home.run("lineage", target[:6], "--json").json == tree
+    run = tree["children"][0]["id"]
+    assert home.run("lineage", run, "--json").json["id"] == run
+
+
+def test_tasks_lists_describes_and_shows_rows(home):
+    listed = home.run("tasks", "--json").json
+    assert {"cola", "mini_review", "squad"} <= {one["name"] for one in listed}
+    assert "cola" in home.run("tasks").out
+    shown = home.run("tasks", "cola", "--show", "2", "--json").json
+    assert [row["input"] for row in shown["rows"]] == [
+        "cola sentence: word 0 of a sentence", "cola sentence: word 1 of a sentence",
+    ]  # fmt: skip
+    text = home.run("tasks", "cola", "--show", "1").out
+    assert "24 train, 12 validation, 12 test rows" in text
+    assert "cola sentence: word 0 of a sentence" in text
