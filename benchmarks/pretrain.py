@@ -29,7 +29,7 @@ from benchmarks.pretraining_rows import (
 )
 
 PEAK = 7e-3
-HOLD = 0.6  # share of the time at the peak, then linear to 2 %
+HOLD = 0.84  # share of the time at the peak, then linear to 2 %
 # An answer is one or two tokens with a small loss: unweighted, the books' gradient drowns it.
 WEIGHTS = {"supervised": 0.7, "copy": 0.15, "span": 0.15}
 
@@ -55,7 +55,11 @@ class Mixture:
             rows = [self.supervised.draw() for _ in range(count)]
             inputs = self.tokenizer([row.input for row in rows], truncation=True, max_length=128)
             answers = self.tokenizer([row.answer for row in rows])
-            return pad(inputs["input_ids"], 0), pad(answers["input_ids"], -100), [r.name for r in rows]
+            return (
+                pad(inputs["input_ids"], 0),
+                pad(answers["input_ids"], -100),
+                [r.name for r in rows],
+            )
         pairs = [self._window(kind) for _ in range(count)]
         inputs = pad([[*one, 1] for one, _ in pairs], 0)
         return inputs, pad([[*other, 1] for _, other in pairs], -100), [kind] * count
@@ -157,7 +161,9 @@ def save(path: Path, model: torch.nn.Module, optimizer: Adafactor, state: dict[s
     path.with_suffix(".new").replace(path)
 
 
-def report(folder: Path, state: dict[str, float], seconds: float, log: dict[str, list[float]]) -> None:
+def report(
+    folder: Path, state: dict[str, float], seconds: float, log: dict[str, list[float]]
+) -> None:
     """Append the mean loss of each kind since the last report; they hide in one mean."""
     means = {name: round(float(np.mean(losses)), 3) for name, losses in sorted(log.items())}
     log.clear()

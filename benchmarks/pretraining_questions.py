@@ -26,6 +26,8 @@ def review(row: Row, rng: Random) -> Question:
     """Ask what is said of one part of a play."""
     part, negated, adjective = rng.choice(OPINION.findall(row["sentence"]))
     good = (adjective in GOOD) != bool(negated)
+    if rng.random() < 0.3:
+        return "Is this word good or bad? " + adjective, "good" if adjective in GOOD else "bad"
     return f"Was the {part} good or bad?", "good" if good else "bad"
 
 
@@ -46,6 +48,10 @@ def deed(row: Row, rng: Random) -> Question:
 
 def meeting(row: Row, rng: Random) -> Question:
     """Ask who did it, or to whom, in one of the two sentences."""
+    if rng.random() < 0.3:
+        doers = [roles(row[column])[0] for column in ("sentence1", "sentence2")]
+        verdict = "same" if row["label"] else "different"
+        return "Who did it in each? Same or different?", f"{doers[0]} {doers[1]} {verdict}"
     which = rng.choice(["first", "second"])
     doer, done_to = roles(row["sentence1" if which == "first" else "sentence2"])
     if rng.random() < 0.5:
@@ -69,11 +75,15 @@ def agreement(row: Row, rng: Random) -> Question:
     found = AGREEMENT.fullmatch(row["sentence"])
     assert found, row["sentence"]
     subject, verb = found.groups()
+    number = "many" if subject.endswith("s") else "one"
+    fits = "one" if verb in ONE_WHO_DOES else "many"
+    verdict = "right" if number == fits else "wrong"
     return rng.choice(
         [
             ("What is the subject?", subject),
-            ("Is the subject one or many?", "many" if subject.endswith("s") else "one"),
-            ("Is the verb for one or many?", "one" if verb in ONE_WHO_DOES else "many"),
+            ("Is the subject one or many?", number),
+            ("Is the verb for one or many?", fits),
+            ("Subject and verb: one or many? Right or wrong?", f"{number} {fits} {verdict}"),
         ]
     )
 
@@ -83,7 +93,12 @@ def whereabouts(row: Row, rng: Random) -> Question:
     walks = WALK.findall(row["passage"])
     who = rng.choice([name for name, _ in walks])
     places = [place for name, place in walks if name == who]
-    if rng.random() < 0.7:
+    kind = rng.random()
+    if kind < 0.4:
+        asked, place = re.findall(r"is (\w+) in the (\w+) \?", row["question"])[0]
+        last = [where for name, where in walks if name == asked][-1]
+        return "Where is that one? And is it so?", f"{last} {'yes' if last == place else 'no'}"
+    if kind < 0.8:
         return f"Where is {who} at the end?", places[-1]
     return f"Where did {who} go first?", places[0]
 

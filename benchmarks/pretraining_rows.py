@@ -139,7 +139,9 @@ class SupervisedRows:
     def draw(self) -> TextRow:
         """Return one row: mostly a source task, sometimes a question about its text."""
         # Words alone tell a topic: it is learned first, and then needs few rows.
-        name = self._rng.choices(self._names, [1 if n in QUESTIONS else 0.4 for n in self._names])[0]
+        name = self._rng.choices(self._names, [1 if n in QUESTIONS else 0.4 for n in self._names])[
+            0
+        ]
         task, rows = self._pools[name]
         row = self._rng.choice(rows)
         fields = task.read(row).input if self._rng.random() < 0.7 else bare(row)
@@ -187,7 +189,9 @@ def corrupt_spans(
         window: token ids, [N].
         sentinels: ids of <extra_id_0>, <extra_id_1>, ...
     """
-    starts = np.sort(rng.choice(len(window), size=max(1, round(len(window) * rate / 3)), replace=False))
+    starts = np.sort(
+        rng.choice(len(window), size=max(1, round(len(window) * rate / 3)), replace=False)
+    )
     source: list[int] = []
     target: list[int] = []
     at = 0

@@ -23,7 +23,7 @@ SERVICE = tuple("waiter table room window garden music fire price menu host".spl
 
 def _says(words: Words, pleased: bool) -> str:
     """Return `good`, or `not bad`."""
-    negated = words.coin(0.4)
+    negated = words.coin(0.2)
     adjective = words.choice(GOOD if pleased != negated else BAD)
     return f"not {adjective}" if negated else words.choice(["", "very ", "so "]) + adjective
 

@@ -11,7 +11,7 @@ from pipelines.evaluate import NoPrompt, evaluate
 from pipelines.inputs import TooLong
 from pipelines.learn import learn
 from pipelines.lookup import UnknownId
-from pipelines.prompts import WrongBackbone, WrongTask
+from pipelines.prompts import WrongBackbone, WrongTask, vector
 from pipelines.teach import teach
 
 
@@ -63,7 +63,9 @@ def test_a_source_prompt_answers_each_of_its_tasks_with_that_task_s_vector(
     svc, specs, source, teachers, answers_of, prompt_of
 ):
     prompt = prompt_of(learn(specs.learn(), teachers, svc))
+    assert not prompt.task(0).equal(prompt.task(1))
     for k, name in enumerate(("mini_review", "mini_deed")):
+        assert vector(svc.lineage.get_prompt(source), name, svc).equal(prompt.task(k))
         run_id = evaluate(specs.evaluate(name), source, svc)
         backbone, rows = encoded(svc, specs, name, 15)
         labels = svc.task(name).task.labels

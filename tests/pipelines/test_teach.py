@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
@@ -89,6 +90,14 @@ def test_a_copy_of_the_backbone_under_another_name_is_the_same_run(svc, specs, t
 
 def test_another_backbone_is_another_run(svc, specs, other_backbone):
     assert teach(specs.teach(backbone=other_backbone), svc) != teach(specs.teach(), svc)
+
+
+@pytest.mark.parametrize("limit", ["max_input", "max_answer"])
+def test_how_much_of_a_text_its_task_keeps_is_identity(svc, specs, limit):
+    first = teach(specs.teach(), svc)
+    given = svc.task("mini_review")
+    shorter = replace(given, task=replace(given.task, **{limit: 8}))
+    assert teach(specs.teach(), replace(svc, task=lambda name: shorter)) != first
 
 
 def test_a_seed_fixes_every_byte(svc, specs, made, monkeypatch):
