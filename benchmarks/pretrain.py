@@ -107,14 +107,20 @@ def learning_rate(done: float) -> float:
     return PEAK * warm * fall
 
 
-def train(folder: Path, corpus: Path, minutes: float, device: str, scale: int) -> None:
+def train(
+    folder: Path, corpus: Path, minutes: float, device: str, scale: int, begin: Path | None
+) -> None:
     """Train until `minutes` have passed in all, over restarts too."""
     if not (folder / "tokenizer.json").exists():
-        train_tokenizer(corpus).save_pretrained(folder)
+        tokenizer = (
+            PreTrainedTokenizerFast.from_pretrained(begin) if begin else train_tokenizer(corpus)
+        )
+        tokenizer.save_pretrained(folder)
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     tokens = tokenise_books(tokenizer, corpus, "train_*", folder / "books.npy")
     torch.manual_seed(0)
-    model = new_model().to(device)
+    model = new_model() if begin is None else T5ForConditionalGeneration.from_pretrained(begin)
+    model = model.to(device, torch.float32)
     optimizer = Adafactor(
         model.parameters(), lr=PEAK, scale_parameter=True, relative_step=False,
         warmup_init=False, clip_threshold=1.0,
@@ -181,12 +187,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--corpus", type=Path, required=True, help="folder of train_*.txt.xz")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/out/nano-t5"))
+    parser.add_argument("--begin", type=Path, help="an exported backbone to go on from")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--scale", type=int, default=1, help="times the rows of a CPU batch")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    train(args.out, args.corpus, args.minutes, args.device, args.scale)
+    train(args.out, args.corpus, args.minutes, args.device, args.scale, args.begin)
 
 
 if __name__ == "__main__":

@@ -146,9 +146,9 @@ class SupervisedRows:
         row = self._rng.choice(rows)
         fields = task.read(row).input if self._rng.random() < 0.7 else bare(row)
         kind = self._rng.random()
-        if kind < 0.1:
+        if kind < 0.2:
             return self._word_question(fields)
-        if kind < 0.45 and name in QUESTIONS:
+        if kind < 0.5 and name in QUESTIONS:
             question, answer = QUESTIONS[name](row, self._rng)
             return TextRow("question", f"{question} {fields}", answer)
         instruction, words = self._rng.choice(INSTRUCTIONS[name])
@@ -156,7 +156,10 @@ class SupervisedRows:
 
     def _word_question(self, text: str) -> TextRow:
         words = [word for word in text.split() if word.isalpha()]
-        ask = self._rng.choice(["first", "last", "contains"])
+        ask = self._rng.choice(["first", "last", "contains", "after", "after", "after"])
+        if ask == "after":  # to find one word by another is what most questions ask for
+            at = self._rng.choice([i for i, w in enumerate(words[:-1]) if words.count(w) == 1])
+            return TextRow(ask, f"What comes after {words[at]} ? {text}", words[at + 1])
         if ask != "contains":
             answer = words[0 if ask == "first" else -1]
             return TextRow(ask, f"What is the {ask} word? {text}", answer)
