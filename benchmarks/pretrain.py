@@ -108,7 +108,7 @@ def learning_rate(done: float) -> float:
 
 
 def train(
-    folder: Path, corpus: Path, minutes: float, device: str, scale: int, begin: Path | None
+    folder: Path, corpus: Path, minutes: float, *, device: str, scale: int, begin: Path | None
 ) -> None:
     """Train until `minutes` have passed in all, over restarts too."""
     if not (folder / "tokenizer.json").exists():
@@ -193,7 +193,10 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    train(args.out, args.corpus, args.minutes, args.device, args.scale, args.begin)
+    train(
+        args.out, args.corpus, args.minutes,
+        device=args.device, scale=args.scale, begin=args.begin,
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
