@@ -5,11 +5,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from sqlalchemy import func, literal, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Connection, Row, func, literal, select
 
 from pipelines.lookup import UnknownId, matches
-from pipelines.tables import Backbone, Dataset, Prompt, Run, RunDataset, RunPrompt, Score
+from pipelines.tables import backbones, datasets, prompts, run_datasets, run_prompts, runs, scores
 
 DEPTH = 64  # generations; a real prompt has three, and a cycle must end somewhere
 
@@ -38,63 +37,62 @@ def to_json(node: Node) -> dict[str, Any]:
     return values
 
 
-def tree(session: Session, given: str) -> Node:
+def tree(connection: Connection, given: str) -> Node:
     """Return the tree below a prompt or a run, given by its id or 6 or more digits of it.
 
     Raises:
         UnknownId: no prompt or run has this id, or several have.
     """
-    prompts = matches(session, Prompt.sha, given)
-    runs = matches(session, Run.id, given)
-    if len(prompts) + len(runs) != 1:
-        raise UnknownId("prompt or run", given, [*prompts, *runs])
-    return _Family(session, prompts, runs).root()
+    shas = matches(connection, prompts.c.sha, given)
+    ids = matches(connection, runs.c.id, given)
+    if len(shas) + len(ids) != 1:
+        raise UnknownId("prompt or run", given, [*shas, *ids])
+    return _Family(connection, shas, ids).root()
 
 
-def ancestors(session: Session, start: Sequence[str]) -> dict[str, int]:
+def ancestors(connection: Connection, start: Sequence[str]) -> dict[str, int]:
     """Return each prompt behind the prompts `start`, with the generations between (0: itself)."""
-    made, read = aliased(RunPrompt), aliased(RunPrompt)
+    made, read = run_prompts.alias(), run_prompts.alias()
     edge = (
-        select(made.prompt_sha.label("child"), read.prompt_sha.label("parent"))
-        .join(read, read.run_id == made.run_id)
-        .where(made.role == "made", read.role != "made")
+        select(made.c.prompt_sha.label("child"), read.c.prompt_sha.label("parent"))
+        .join(read, read.c.run_id == made.c.run_id)
+        .where(made.c.role == "made", read.c.role != "made")
         .subquery("edge")
     )
-    first = select(Prompt.sha.label("sha"), literal(0).label("depth")).where(Prompt.sha.in_(start))
+    first = select(prompts.c.sha, literal(0).label("depth")).where(prompts.c.sha.in_(start))
     walk = first.cte("walk", recursive=True)
     further = select(edge.c.parent, walk.c.depth + 1).join(walk, edge.c.child == walk.c.sha)
     # UNION, not UNION ALL: it drops what is known already, so a mesh stays small.
     walk = walk.union(further.where(walk.c.depth < DEPTH))
     nearest = select(walk.c.sha, func.min(walk.c.depth)).group_by(walk.c.sha)
-    return dict(session.execute(nearest).tuples().all())
+    return dict(connection.execute(nearest).tuples().all())
 
 
 class _Family:
     """All rows behind one prompt or run, read with one statement per table."""
 
-    def __init__(self, session: Session, prompts: Sequence[str], runs: Sequence[str]) -> None:
-        of_runs = select(RunPrompt.prompt_sha).where(RunPrompt.run_id.in_(runs))
-        start = list(prompts) or list(session.scalars(of_runs.where(RunPrompt.role != "made")))
-        shas = list(ancestors(session, start))
-        makers = select(RunPrompt.run_id).where(
-            RunPrompt.prompt_sha.in_(shas), RunPrompt.role == "made"
+    def __init__(self, connection: Connection, shas: Sequence[str], ids: Sequence[str]) -> None:
+        self.start = (shas, ids)
+        read = select(run_prompts.c.prompt_sha).where(run_prompts.c.run_id.in_(ids))
+        nearest = list(shas) or list(connection.scalars(read.where(run_prompts.c.role != "made")))
+        family = list(ancestors(connection, nearest))
+        makers = select(run_prompts.c.run_id).where(
+            run_prompts.c.prompt_sha.in_(family), run_prompts.c.role == "made"
         )
-        ids = [*runs, *session.scalars(makers)]
-        self.start = (prompts, runs)
-        self.prompts = {
-            one.sha: one for one in session.scalars(select(Prompt).where(Prompt.sha.in_(shas)))
-        }
-        in_order = select(Run).where(Run.id.in_(ids)).order_by(Run.started_at, Run.id)
-        self.runs = {one.id: one for one in session.scalars(in_order)}
-        self.backbones = {one.sha: one for one in session.scalars(select(Backbone))}
-        self.links = _by_run(session, ids)
+        run_ids = [*ids, *connection.scalars(makers)]
+        behind = select(prompts).where(prompts.c.sha.in_(family))
+        self.prompts = {one.sha: one for one in connection.execute(behind)}
+        in_order = select(runs).where(runs.c.id.in_(run_ids)).order_by(runs.c.started_at, runs.c.id)
+        self.runs = {one.id: one for one in connection.execute(in_order)}
+        self.backbones = {one.sha: one for one in connection.execute(select(backbones))}
+        self.links = _by_run(connection, run_ids)
         self.makers = defaultdict(list)
         for run_id in self.runs:
             for link in self.links[run_id]:
                 if link.role == "made":
                     self.makers[link.prompt_sha].append(run_id)
-        self.datasets = _datasets_by_run(session, ids)
-        self.scores = _scores(session, ids, shas)
+        self.datasets = _datasets_by_run(connection, run_ids)
+        self.scores = _scores(connection, run_ids, family)
         self.seen: set[str] = set()
 
     def root(self) -> Node:
@@ -132,38 +130,39 @@ class _Family:
         return [self.prompt(link.prompt_sha, link.role) for link in reads]
 
 
-def _by_run(session: Session, ids: Sequence[str]) -> dict[str, list[RunPrompt]]:
+def _by_run(connection: Connection, ids: Sequence[str]) -> dict[str, list[Row[Any]]]:
     links = defaultdict(list)
-    of_runs = select(RunPrompt).where(RunPrompt.run_id.in_(ids))
-    for link in session.scalars(of_runs.order_by(RunPrompt.role, RunPrompt.prompt_sha)):
+    of_runs = select(run_prompts).where(run_prompts.c.run_id.in_(ids))
+    in_order = of_runs.order_by(run_prompts.c.role, run_prompts.c.prompt_sha)
+    for link in connection.execute(in_order):
         links[link.run_id].append(link)
     return links
 
 
-def _datasets_by_run(session: Session, ids: Sequence[str]) -> dict[str, list[Node]]:
+def _datasets_by_run(connection: Connection, ids: Sequence[str]) -> dict[str, list[Node]]:
     nodes = defaultdict(list)
     query = (
-        select(RunDataset.run_id, RunDataset.role, Dataset)
-        .join(Dataset, Dataset.sha == RunDataset.dataset_sha)
-        .where(RunDataset.run_id.in_(ids))
-        .order_by(RunDataset.role, Dataset.task)
+        select(run_datasets.c.run_id, run_datasets.c.role, datasets)
+        .join(datasets, datasets.c.sha == run_datasets.c.dataset_sha)
+        .where(run_datasets.c.run_id.in_(ids))
+        .order_by(run_datasets.c.role, datasets.c.task)
     )
-    for run_id, role, row in session.execute(query):
+    for row in connection.execute(query):
         facts = [("rows", str(row.num_rows)), ("origin", row.origin)]
         facts += [("revision", row.revision)] if row.revision else []
         title = f"{row.task} ({row.split})"
-        nodes[run_id].append(Node("dataset", row.sha, role, title, tuple(facts)))
+        nodes[row.run_id].append(Node("dataset", row.sha, row.role, title, tuple(facts)))
     return nodes
 
 
 def _scores(
-    session: Session, ids: Sequence[str], shas: Iterable[str]
+    connection: Connection, ids: Sequence[str], shas: Iterable[str]
 ) -> dict[str, list[tuple[str, str]]]:
     """Return the primary scores as facts, by prompt and by run."""
     facts = defaultdict(list)
-    mine = Score.run_id.in_(ids) | Score.prompt_sha.in_(list(shas))
-    query = select(Score).where(mine, Score.is_primary).order_by(Score.split.desc(), Score.id)
-    for one in session.scalars(query):
+    mine = scores.c.run_id.in_(ids) | scores.c.prompt_sha.in_(list(shas))
+    primary = select(scores).where(mine, scores.c.is_primary)
+    for one in connection.execute(primary.order_by(scores.c.split.desc(), scores.c.id)):
         fact = (f"{one.split} {one.metric}", f"{one.value:.2f} (n={one.n})")
         facts[one.run_id].append(fact)
         if one.prompt_sha and fact not in facts[one.prompt_sha]:
@@ -171,6 +170,6 @@ def _scores(
     return facts
 
 
-def _backbone_node(row: Backbone) -> Node:
+def _backbone_node(row: Row[Any]) -> Node:
     facts = (("parameters", f"{row.parameters:,}"), ("hidden size", str(row.hidden_size)))
     return Node("backbone", row.sha, "on", f"backbone {row.name}", facts)

@@ -5,35 +5,34 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from sqlalchemy.orm import Session
 
 from pipelines.locks import hold
-from pipelines.tables import HEAD, Base
+from pipelines.tables import HEAD
 
 MIGRATION_WAIT = 120.0  # seconds; another process may be creating the tables
 
 
 class Database:
-    """Sessions on one database: `reading()` never waits, `writing()` is one transaction."""
+    """Connections to one database: `reading()` never waits, `writing()` is one transaction."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._writer = engine.execution_options(immediate=True)
 
     @contextmanager
-    def reading(self) -> Iterator[Session]:
-        """Open a session that only reads; on SQLite it does not wait for writers."""
-        with Session(self.engine) as session:
-            yield session
+    def reading(self) -> Iterator[Connection]:
+        """Open a connection that only reads; on SQLite it does not wait for writers."""
+        with self.engine.connect() as connection:
+            yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self) -> Iterator[Connection]:
         """Open one transaction: it is committed at the end, or nothing of it is."""
-        with Session(self._writer) as session, session.begin():
-            yield session
+        with self._writer.begin() as connection:
+            yield connection
 
 
 def connect(url: str) -> Engine:
@@ -101,10 +100,11 @@ def _use_wal(engine: Engine) -> None:
         connection.close()
 
 
-def add_once(session: Session, table: type[Base], key: str, **values: Any) -> None:
-    """Insert a row, unless one with the same `key` is there already."""
+def add_once(connection: Connection, table: Table, **values: Any) -> None:
+    """Insert a row, unless one with the same primary key is there already."""
     from sqlalchemy.dialects import postgresql, sqlite  # slow to import, and readers need neither
 
-    on_sqlite = session.get_bind().dialect.name == "sqlite"
+    on_sqlite = connection.dialect.name == "sqlite"
     insert = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
-    session.execute(insert.values(**values).on_conflict_do_nothing(index_elements=[key]))
+    once = insert.on_conflict_do_nothing(index_elements=table.primary_key)
+    connection.execute(once.values(**values))

@@ -25,7 +25,7 @@ from pipelines.records import (
     Request,
     RunRecord,
 )
-from pipelines.tables import Run
+from pipelines.tables import runs
 
 logger = logging.getLogger(__name__)
 
@@ -74,10 +74,10 @@ class Lineage:
 
     def find(self, request_sha: str) -> RunRecord | None:
         """Return the run that has completed this request, if there is one."""
-        done = select(Run).where(Run.request_sha == request_sha, Run.status == "completed")
-        with self.database.reading() as session:
-            run = session.scalars(done).one_or_none()
-            return lookup.run_record(session, run) if run else None
+        done = select(runs).where(runs.c.request_sha == request_sha, runs.c.status == "completed")
+        with self.database.reading() as connection:
+            run = connection.execute(done).one_or_none()
+            return lookup.run_record(connection, run) if run else None
 
     @contextmanager
     def record(self, request: Request) -> Iterator[Recording]:
@@ -104,8 +104,8 @@ class Lineage:
         Raises:
             UnknownId: no run has it, or several have.
         """
-        with self.database.reading() as session:
-            return lookup.run_record(session, lookup.find_run(session, run_id))
+        with self.database.reading() as connection:
+            return lookup.run_record(connection, lookup.find_run(connection, run_id))
 
     def get_prompt(self, sha: str) -> PromptRecord:
         """Return a prompt by its digest, or by the first 6 or more digits of it.
@@ -113,8 +113,8 @@ class Lineage:
         Raises:
             UnknownId: no prompt has it, or several have.
         """
-        with self.database.reading() as session:
-            return lookup.prompt_record(session, lookup.find_prompt(session, sha))
+        with self.database.reading() as connection:
+            return lookup.prompt_record(connection, lookup.find_prompt(connection, sha))
 
     def ancestry(self, any_id: str) -> ancestry.Node:
         """Return the tree of all that a prompt, or a run, was made from.
@@ -122,38 +122,38 @@ class Lineage:
         Raises:
             UnknownId: no prompt or run has this id, or several have.
         """
-        with self.database.reading() as session:
-            return ancestry.tree(session, any_id)
+        with self.database.reading() as connection:
+            return ancestry.tree(connection, any_id)
 
     def best(self, task: str, backbone_sha: str | None = None) -> Best | None:
         """Return the prompt for `task` with the best validation score."""
-        with self.database.reading() as session:
-            return best.best(session, task, backbone_sha)
+        with self.database.reading() as connection:
+            return best.best(connection, task, backbone_sha)
 
     def version(self, prompt_sha: str, task: str) -> str:
         """Return `name/version` of a prompt in the model registry; empty if it is not there."""
-        with self.database.reading() as session:
-            return registration.version_of(session, prompt_sha, task)
+        with self.database.reading() as connection:
+            return registration.version_of(connection, prompt_sha, task)
 
     def _begin(self, request: Request) -> Recording:
-        with self.database.writing() as session:
-            same = Run.request_sha == request.sha
-            if session.scalar(select(Run.id).where(same, Run.status == "completed")):
+        with self.database.writing() as connection:
+            same = runs.c.request_sha == request.sha
+            if connection.scalar(select(runs.c.id).where(same, runs.c.status == "completed")):
                 raise Busy(f"request {request.sha[:12]}, and has just completed it")
             # We hold the lock of this request, so whoever opened that run is dead.
-            rows.close(session, same, "abandoned", "its process ended without a word")
-            attempt = 1 + (session.scalar(select(func.max(Run.attempt)).where(same)) or 0)
+            rows.close(connection, same, "abandoned", "its process ended without a word")
+            attempt = 1 + (connection.scalar(select(func.max(runs.c.attempt)).where(same)) or 0)
             run = Recording(uuid.uuid4().hex, attempt)
-            rows.add_request(session, request, run)
+            rows.add_request(connection, request, run)
         return run
 
     def _complete(self, request: Request, run: Recording) -> None:
         if run.prompt is None and request.stage != "evaluate":
             raise NothingMade(request.stage)
-        with self.database.writing() as session:
-            rows.add_prompt(session, request, run)
+        with self.database.writing() as connection:
+            rows.add_prompt(connection, request, run)
             for score in run.scores:
-                rows.add_score(session, request, run, score)
+                rows.add_score(connection, request, run, score)
             done = {
                 "status": "completed",
                 "ended_at": now(),
@@ -162,15 +162,15 @@ class Lineage:
                 "curve": [list(point) for point in run.curve],
                 "losses_sha": run.losses_sha,
             }
-            mine = update(Run).where(Run.id == run.id, Run.status == "running")
-            if session.scalar(mine.values(done).returning(Run.id)) is None:
+            mine = update(runs).where(runs.c.id == run.id, runs.c.status == "running")
+            if connection.scalar(mine.values(done).returning(runs.c.id)) is None:
                 raise Overtaken(run.id)
 
     def _fail(self, run_id: str, error: BaseException) -> None:
         line = " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]
         try:
-            with self.database.writing() as session:
-                rows.close(session, Run.id == run_id, "failed", line)
+            with self.database.writing() as connection:
+                rows.close(connection, runs.c.id == run_id, "failed", line)
         except SQLAlchemyError:
             # The next attempt will mark it abandoned; the error that counts is the first one.
             logger.warning("could not record that run %s failed", run_id[:12], exc_info=True)

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import Column, Connection, Row, select
 
 from pipelines.records import (
     BackboneInfo,
@@ -13,7 +13,7 @@ from pipelines.records import (
     RunRecord,
     ScoreRecord,
 )
-from pipelines.tables import Backbone, Prompt, Run, RunDataset, RunPrompt, Score
+from pipelines.tables import backbones, prompts, run_datasets, run_prompts, runs, scores
 
 SHORTEST = 6  # digits of an id that are enough to ask with
 SEVERAL = 10  # matches that are worth naming
@@ -37,33 +37,33 @@ def _is_prefix(given: str) -> bool:
     return re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", given) is not None
 
 
-def matches(session: Session, column: InstrumentedAttribute[str], given: str) -> list[str]:
+def matches(connection: Connection, column: Column[str], given: str) -> list[str]:
     """Return the first few values of `column` that begin with `given`."""
     if not _is_prefix(given):
         return []
     found = select(column).where(column.startswith(given)).order_by(column).limit(SEVERAL)
-    return list(session.scalars(found))
+    return list(connection.scalars(found))
 
 
-def find_run(session: Session, given: str) -> Run:
+def find_run(connection: Connection, given: str) -> Row[Any]:
     """Return the run with this id or prefix, or raise UnknownId."""
-    found = matches(session, Run.id, given)
+    found = matches(connection, runs.c.id, given)
     if len(found) != 1:
         raise UnknownId("run", given, found)
-    return session.get_one(Run, found[0])
+    return connection.execute(select(runs).where(runs.c.id == found[0])).one()
 
 
-def find_prompt(session: Session, given: str) -> Prompt:
+def find_prompt(connection: Connection, given: str) -> Row[Any]:
     """Return the prompt with this digest or prefix, or raise UnknownId."""
-    found = matches(session, Prompt.sha, given)
+    found = matches(connection, prompts.c.sha, given)
     if len(found) != 1:
         raise UnknownId("prompt", given, found)
-    return session.get_one(Prompt, found[0])
+    return connection.execute(select(prompts).where(prompts.c.sha == found[0])).one()
 
 
-def backbone_info(session: Session, sha: str) -> BackboneInfo:
+def backbone_info(connection: Connection, sha: str) -> BackboneInfo:
     """Return what is recorded of a backbone."""
-    row = session.get_one(Backbone, sha)
+    row = connection.execute(select(backbones).where(backbones.c.sha == sha)).one()
     return BackboneInfo(
         sha=row.sha,
         name=row.name,
@@ -74,14 +74,14 @@ def backbone_info(session: Session, sha: str) -> BackboneInfo:
     )
 
 
-def prompt_record(session: Session, row: Prompt) -> PromptRecord:
+def prompt_record(connection: Connection, row: Row[Any]) -> PromptRecord:
     """Return what is recorded of a prompt."""
     return PromptRecord(
         sha=row.sha,
         kind=row.kind,
         task=row.task,
         tasks=tuple(row.tasks),
-        backbone=backbone_info(session, row.backbone_sha),
+        backbone=backbone_info(connection, row.backbone_sha),
         num_tokens=row.num_tokens,
         hidden_size=row.hidden_size,
         rank=row.rank,
@@ -90,8 +90,8 @@ def prompt_record(session: Session, row: Prompt) -> PromptRecord:
     )
 
 
-def score_record(row: Score) -> ScoreRecord:
-    """Return a score without its session."""
+def score_record(row: Row[Any]) -> ScoreRecord:
+    """Return what is recorded of a score."""
     return ScoreRecord(
         run_id=row.run_id,
         prompt_sha=row.prompt_sha,
@@ -106,13 +106,13 @@ def score_record(row: Score) -> ScoreRecord:
     )
 
 
-def run_record(session: Session, row: Run) -> RunRecord:
+def run_record(connection: Connection, row: Row[Any]) -> RunRecord:
     """Return what is recorded of a run, with all that it made and read."""
-    prompts = select(RunPrompt).where(RunPrompt.run_id == row.id)
-    links = list(session.scalars(prompts.order_by(RunPrompt.role, RunPrompt.prompt_sha)))
-    datasets = select(RunDataset).where(RunDataset.run_id == row.id)
-    reads = session.scalars(datasets.order_by(RunDataset.role, RunDataset.dataset_sha))
-    scores = session.scalars(select(Score).where(Score.run_id == row.id).order_by(Score.id))
+    linked = select(run_prompts).where(run_prompts.c.run_id == row.id)
+    links = connection.execute(linked.order_by(run_prompts.c.role, run_prompts.c.prompt_sha)).all()
+    given = select(run_datasets).where(run_datasets.c.run_id == row.id)
+    data = connection.execute(given.order_by(run_datasets.c.role, run_datasets.c.dataset_sha))
+    scored = select(scores).where(scores.c.run_id == row.id).order_by(scores.c.id)
     return RunRecord(
         id=row.id,
         stage=row.stage,
@@ -132,7 +132,7 @@ def run_record(session: Session, row: Run) -> RunRecord:
         curve=tuple((int(step), score) for step, score in row.curve),
         losses_sha=row.losses_sha,
         prompt=next((link.prompt_sha for link in links if link.role == "made"), None),
-        scores=tuple(score_record(one) for one in scores),
+        scores=tuple(score_record(one) for one in connection.execute(scored)),
         reads=tuple((link.role, link.prompt_sha) for link in links if link.role != "made"),
-        datasets=tuple((one.role, one.dataset_sha) for one in reads),
+        datasets=tuple((one.role, one.dataset_sha) for one in data),
     )

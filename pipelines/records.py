@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 Stage = Literal["teach", "learn", "adapt", "evaluate"]
-Kind = Literal["teacher", "source", "target", "scratch"]
+Kind = Literal["teacher", "source", "target"]
 Split = Literal["train", "validation", "test"]
 Method = Literal["prompt", "zero_shot", "majority"]
 ReadRole = Literal["teacher", "source", "evaluated"]

@@ -59,9 +59,9 @@ class Registry:
             RegistryDown: MLflow failed; the prompt stays pending.
             Busy: another process has been publishing for minutes.
         """
-        with self._lineage.database.reading() as session:
-            sha = find_prompt(session, prompt_sha).sha
-            candidates = registration.candidates(session, sha)
+        with self._lineage.database.reading() as connection:
+            sha = find_prompt(connection, prompt_sha).sha
+            candidates = registration.candidates(connection, sha)
         client = self._client
         # Looking for a version and making it are two calls: one publisher at a time.
         with hold(self._lineage.database.engine, self._lineage.locks, "registry", PUBLISH_WAIT):
@@ -74,8 +74,8 @@ class Registry:
             RegistryDown: MLflow failed; what is not published yet stays pending.
             Busy: another process has been publishing for minutes.
         """
-        with self._lineage.database.reading() as session:
-            shas = registration.pending(session)
+        with self._lineage.database.reading() as connection:
+            shas = registration.pending(connection)
         published = [name for sha in shas for name in self.publish(sha)]
         return published + [name for sha in self._misplaced() for name in self.publish(sha)]
 
@@ -83,10 +83,10 @@ class Registry:
         with mlflow_errors():
             version = self._version(client, candidate)
             _show_test_score(client, version, candidate)
-        with self._lineage.database.writing() as session:
-            registration.register(session, candidate, int(version.version))
-        with self._lineage.database.reading() as session:
-            champions = {one.model_name: one for one in registration.champions(session)}
+        with self._lineage.database.writing() as connection:
+            registration.register(connection, candidate, int(version.version))
+        with self._lineage.database.reading() as connection:
+            champions = {one.model_name: one for one in registration.champions(connection)}
         champion = champions.get(candidate.model_name)
         if champion and champion.version:
             with mlflow_errors():
@@ -108,8 +108,8 @@ class Registry:
 
     def _misplaced(self) -> list[str]:
         """Return the champions that MLflow shows under another version, or not at all."""
-        with self._lineage.database.reading() as session:
-            champions = registration.champions(session)
+        with self._lineage.database.reading() as connection:
+            champions = registration.champions(connection)
         client = self._client
         with mlflow_errors():
             models = _all_pages(client.search_registered_models)

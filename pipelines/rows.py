@@ -2,32 +2,31 @@
 
 from dataclasses import asdict
 
-from sqlalchemy import ColumnElement, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Connection, insert, update
 
 from pipelines.columns import now
 from pipelines.database import add_once
 from pipelines.lookup import find_prompt
 from pipelines.records import DatasetInfo, Recording, Request, ScoreInfo
-from pipelines.tables import Backbone, Dataset, Prompt, Run, RunDataset, RunPrompt, Score
+from pipelines.tables import backbones, datasets, prompts, run_datasets, run_prompts, runs, scores
 
 
-def close(session: Session, which: ColumnElement[bool], status: str, error: str) -> None:
+def close(connection: Connection, which: ColumnElement[bool], status: str, error: str) -> None:
     """End the running runs among `which`, without a result."""
-    running = update(Run).where(which, Run.status == "running")
-    session.execute(running.values(status=status, ended_at=now(), error=error))
+    running = update(runs).where(which, runs.c.status == "running")
+    connection.execute(running.values(status=status, ended_at=now(), error=error))
 
 
-def add_request(session: Session, request: Request, run: Recording) -> None:
+def add_request(connection: Connection, request: Request, run: Recording) -> None:
     """Write a run that begins, and all that it will read.
 
     Raises:
         UnknownId: it reads a prompt that lineage does not know.
     """
     if request.backbone:
-        add_once(session, Backbone, "sha", **asdict(request.backbone))
-    session.add(
-        Run(
+        add_once(connection, backbones, **asdict(request.backbone))
+    connection.execute(
+        insert(runs).values(
             id=run.id,
             stage=request.stage,
             status="running",
@@ -41,23 +40,26 @@ def add_request(session: Session, request: Request, run: Recording) -> None:
             started_at=now(),
         )
     )
-    session.flush()
-    for role, datasets in request.datasets.items():
-        for one in datasets:
-            add_dataset(session, one)
-            session.add(RunDataset(run_id=run.id, dataset_sha=one.sha, role=role))
-    for reading, shas in request.reads.items():
+    for split, infos in request.datasets.items():
+        for one in infos:
+            add_dataset(connection, one)
+            link = insert(run_datasets).values(run_id=run.id, dataset_sha=one.sha, role=split)
+            connection.execute(link)
+    for role, shas in request.reads.items():
         for sha in shas:
-            found = find_prompt(session, sha)
-            session.add(RunPrompt(run_id=run.id, prompt_sha=found.sha, role=reading))
+            _link_prompt(connection, run, find_prompt(connection, sha).sha, role)
 
 
-def add_dataset(session: Session, dataset: DatasetInfo) -> None:
+def _link_prompt(connection: Connection, run: Recording, sha: str, role: str) -> None:
+    connection.execute(insert(run_prompts).values(run_id=run.id, prompt_sha=sha, role=role))
+
+
+def add_dataset(connection: Connection, dataset: DatasetInfo) -> None:
     """Write a dataset, unless it is known."""
-    add_once(session, Dataset, "sha", **asdict(dataset))
+    add_once(connection, datasets, **asdict(dataset))
 
 
-def add_prompt(session: Session, request: Request, run: Recording) -> None:
+def add_prompt(connection: Connection, request: Request, run: Recording) -> None:
     """Write the prompt that the run made, if it made one."""
     if run.prompt is None:
         return
@@ -65,17 +67,17 @@ def add_prompt(session: Session, request: Request, run: Recording) -> None:
         raise ValueError(f"run {run.id[:12]} made a prompt, but its request names no backbone")
     values = {**asdict(run.prompt), "tasks": list(run.prompt.tasks)}
     of = {"task": request.task, "backbone_sha": request.backbone.sha}
-    add_once(session, Prompt, "sha", **values, **of)
-    session.add(RunPrompt(run_id=run.id, prompt_sha=run.prompt.sha, role="made"))
+    add_once(connection, prompts, **values, **of)
+    _link_prompt(connection, run, run.prompt.sha, "made")
 
 
-def add_score(session: Session, request: Request, run: Recording, score: ScoreInfo) -> None:
+def add_score(connection: Connection, request: Request, run: Recording, score: ScoreInfo) -> None:
     """Write `score`, of the prompt that the run made or else of the one that it evaluated."""
-    add_dataset(session, score.dataset)
+    add_dataset(connection, score.dataset)
     evaluated = next(iter(request.reads.get("evaluated", ())), None)
     sha = run.prompt.sha if run.prompt else evaluated
-    session.add(
-        Score(
+    connection.execute(
+        insert(scores).values(
             run_id=run.id,
             prompt_sha=sha if score.method == "prompt" else None,
             dataset_sha=score.dataset.sha,

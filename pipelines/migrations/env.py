@@ -2,11 +2,11 @@
 
 from alembic import context
 
-from pipelines.tables import Base
+from pipelines.indexes import MODELS
 
 context.configure(
     connection=context.config.attributes["connection"],
-    target_metadata=Base.metadata,
+    target_metadata=MODELS,
     render_as_batch=True,
 )
 with context.begin_transaction():

@@ -26,7 +26,7 @@ from pipelines.records import (
     ScoreInfo,
 )
 from pipelines.spec import AdaptSpec, EvaluateSpec, LearnSpec, TeachSpec
-from pipelines.tables import Run
+from pipelines.tables import runs
 from pipelines.teach import teach
 
 ROOT = Path(__file__).parents[2]
@@ -286,8 +286,8 @@ def statuses(svc):
     """Return the status of every run that there is a row of, in order."""
 
     def read():
-        with svc.lineage.database.reading() as session:
-            return list(session.scalars(select(Run.status).order_by(Run.started_at)))
+        with svc.lineage.database.reading() as connection:
+            return list(connection.scalars(select(runs.c.status).order_by(runs.c.started_at)))
 
     return read
 

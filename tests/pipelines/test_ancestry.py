@@ -7,9 +7,10 @@ import pytest
 from sqlalchemy import insert
 
 from pipelines.ancestry import ancestors, to_json
+from pipelines.columns import now
 from pipelines.lookup import UnknownId
 from pipelines.records import MULTITASK
-from pipelines.tables import Backbone, Prompt, Run, RunPrompt, now
+from pipelines.tables import backbones, prompts, run_prompts, runs
 
 
 @pytest.fixture
@@ -102,14 +103,13 @@ def test_an_unknown_or_ambiguous_id_is_told_so(lineage, world):
 def link(lineage, edges):
     """Write the prompts and runs of `edges` [(child, parent)] as they are, cycles and all."""
     names = sorted({name for edge in edges for name in edge})
-    with lineage.database.writing() as session:
-        session.execute(insert(Backbone).values(sha="b" * 64, name="b", hidden_size=1, num_layers=1,
-                                                num_heads=1, parameters=1))  # fmt: skip
-        session.execute(insert(Prompt), [PROMPT | {"sha": key(name)} for name in names])
-        session.execute(insert(Run), [
+    with lineage.database.writing() as connection:
+        connection.execute(insert(backbones), BACKBONE)
+        connection.execute(insert(prompts), [PROMPT | {"sha": key(name)} for name in names])
+        connection.execute(insert(runs), [
             RUN | {"id": f"{name:032x}", "request_sha": key(name), "started_at": now(),
                    "ended_at": now()} for name in names])  # fmt: skip
-        session.execute(insert(RunPrompt), [
+        connection.execute(insert(run_prompts), [
             {"run_id": f"{name:032x}", "prompt_sha": key(name), "role": "made"} for name in names
         ] + [{"run_id": f"{child:032x}", "prompt_sha": key(parent), "role": "source"}
              for child, parent in edges])  # fmt: skip
@@ -119,6 +119,8 @@ def key(number):
     return f"{number:064x}"
 
 
+BACKBONE = {"sha": "b" * 64, "name": "b", "hidden_size": 1, "num_layers": 1, "num_heads": 1,
+            "parameters": 1}  # fmt: skip
 PROMPT = {"kind": "target", "task": "rte", "tasks": [], "backbone_sha": "b" * 64, "num_tokens": 1,
           "hidden_size": 1, "bytes": 1}  # fmt: skip
 RUN = {"stage": "adapt", "status": "completed", "attempt": 1, "spec": {}, "seed": 0, "task": "rte",
@@ -138,8 +140,8 @@ def test_a_wide_and_deep_mesh_is_answered_at_once(lineage):
                    for c in up for p in down])  # fmt: skip
 
     began = time.monotonic()
-    with lineage.database.reading() as session:
-        found = ancestors(session, [key(0)])
+    with lineage.database.reading() as connection:
+        found = ancestors(connection, [key(0)])
     assert time.monotonic() - began < 2  # 3^20 paths take for ever
     assert len(found) == 1 + 19 * 3
 
@@ -156,6 +158,6 @@ def test_ancestors_are_those_of_a_slow_search(lineage, seed):
         depth |= {node: generation for node in border if node not in depth}
         border = {p for c, p in edges if c in border and p not in depth}
         generation += 1
-    with lineage.database.reading() as session:
-        found = ancestors(session, [key(29)])
+    with lineage.database.reading() as connection:
+        found = ancestors(connection, [key(29)])
     assert found == {key(node): value for node, value in depth.items()}

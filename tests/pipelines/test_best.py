@@ -6,10 +6,10 @@ from pipelines.records import ScoreInfo
 
 def register(lineage, sha, version):
     """What a registry does after it has taken a prompt; returns the champion of its name."""
-    with lineage.database.writing() as session:
-        (candidate,) = registration.candidates(session, sha)
-        registration.register(session, candidate, version)
-        champions = {one.model_name: one for one in registration.champions(session)}
+    with lineage.database.writing() as connection:
+        (candidate,) = registration.candidates(connection, sha)
+        registration.register(connection, candidate, version)
+        champions = {one.model_name: one for one in registration.champions(connection)}
     champion = champions.get(candidate.model_name)
     return champion and champion.prompt_sha
 
@@ -69,8 +69,8 @@ def test_equal_bytes_made_for_two_tasks_are_best_for_both(lineage, world):
 
     assert lineage.best("rte").validation_score == 60.0
     assert lineage.best("cb").prompt_sha == world.sha("same")
-    with lineage.database.reading() as session:
-        names = {one.model_name for one in registration.candidates(session, world.sha("same"))}
+    with lineage.database.reading() as connection:
+        names = {one.model_name for one in registration.candidates(connection, world.sha("same"))}
     digits = world.backbone.sha[:8]
     assert names == {f"softprompt.nano-t5-{digits}.rte", f"softprompt.nano-t5-{digits}.cb"}
 
@@ -126,8 +126,8 @@ def test_each_backbone_and_task_has_a_champion(lineage, world):
 
     for name in "abc":
         assert register(lineage, world.sha(name), 1) == world.sha(name)
-    with lineage.database.reading() as session:
-        names = [one.model_name for one in registration.champions(session)]
+    with lineage.database.reading() as connection:
+        names = [one.model_name for one in registration.champions(connection)]
     assert f"softprompt.big-t5-{world.other_backbone.sha[:8]}.rte" in names
     assert len(names) == 3
 
@@ -138,20 +138,20 @@ def test_a_registry_that_counts_from_one_again_voids_old_versions(lineage, world
     register(lineage, world.sha("old"), 1)
     register(lineage, world.sha("new"), 1)  # its database was lost in between
 
-    with lineage.database.reading() as session:
-        assert registration.pending(session) == [world.sha("old")]
-        assert registration.champions(session)[0].version is None
+    with lineage.database.reading() as connection:
+        assert registration.pending(connection) == [world.sha("old")]
+        assert registration.champions(connection)[0].version is None
 
 
 def test_pending_is_what_the_registry_has_not_seen(lineage, world):
     world.train(lineage, "rte", "a", 80.0)
     world.train(lineage, "cb", "b", 70.0)
-    with lineage.database.reading() as session:
-        assert registration.pending(session) == [world.sha("a"), world.sha("b")]
+    with lineage.database.reading() as connection:
+        assert registration.pending(connection) == [world.sha("a"), world.sha("b")]
     register(lineage, world.sha("a"), 1)
     register(lineage, world.sha("b"), 1)
-    with lineage.database.reading() as session:
-        assert registration.pending(session) == []
+    with lineage.database.reading() as connection:
+        assert registration.pending(connection) == []
     world.evaluate(lineage, "cb", world.sha("b"), 60.0)
-    with lineage.database.reading() as session:
-        assert registration.pending(session) == [world.sha("b")]
+    with lineage.database.reading() as connection:
+        assert registration.pending(connection) == [world.sha("b")]

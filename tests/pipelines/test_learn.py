@@ -11,7 +11,6 @@ from pipelines.inputs import TooLong
 from pipelines.learn import WrongTeachers, learn
 from pipelines.lookup import UnknownId
 from pipelines.prompts import WrongBackbone
-from pipelines.spec import LearnSpec
 from pipelines.teach import teach
 from pipelines.training import generator
 
@@ -51,23 +50,6 @@ def test_its_score_is_the_mean_over_the_tasks_and_each_task_s_is_kept(svc, sourc
         examples = svc.task(name).examples("validation", 12)
         right = [guess in one.answers for guess, one in zip(answers, examples, strict=True)]
         assert score.value == pytest.approx(100 * sum(right) / 12)
-
-
-def test_the_same_spec_and_teachers_train_once(counting, specs, teachers):
-    svc, steps = counting
-    first = learn(specs.learn(seed=3), teachers, svc)
-    assert learn(specs.learn(seed=3), teachers, svc) == first
-    assert steps == [("learn", step) for step in (1, 2, 3, 4)]
-
-
-def test_a_seed_fixes_every_byte(svc, specs, teachers, made, monkeypatch):
-    first = learn(specs.learn(), teachers, svc)
-    other = learn(specs.learn(seed=1), teachers, svc)
-    monkeypatch.setattr(LearnSpec, "version", 2)
-    torch.manual_seed(5)
-    again = learn(specs.learn(), teachers, svc)
-    assert again != first
-    assert made(again) == made(first) != made(other)
 
 
 def test_training_leaves_the_backbone_alone(svc, specs, teachers):

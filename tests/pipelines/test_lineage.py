@@ -10,7 +10,7 @@ from pipelines.lineage import Lineage, NothingMade, Overtaken
 from pipelines.locks import Busy
 from pipelines.lookup import UnknownId
 from pipelines.records import MULTITASK, BadScore, ScoreInfo, combined
-from pipelines.tables import Prompt, Run, Score
+from pipelines.tables import prompts, runs, scores
 
 # Another process with the same request: it says when it has begun, and then works for a while.
 WORKER = """
@@ -38,8 +38,8 @@ except Busy:
 
 
 def rows(lineage, *columns):
-    with lineage.database.reading() as session:
-        return [tuple(row) for row in session.execute(select(*columns).order_by(columns[0]))]
+    with lineage.database.reading() as connection:
+        return [tuple(row) for row in connection.execute(select(*columns).order_by(columns[0]))]
 
 
 def test_a_completed_run_is_found_with_all_that_it_made(lineage, world):
@@ -88,13 +88,13 @@ def test_a_failed_run_is_kept_with_one_line_and_without_results(lineage, world):
     with pytest.raises(ZeroDivisionError):
         world.fail(lineage, request, ZeroDivisionError("two\n  lines"))
 
-    ((run_id,),) = rows(lineage, Run.id)
+    ((run_id,),) = rows(lineage, runs.c.id)
     found = lineage.get_run(run_id)
     assert (found.status, found.error) == ("failed", "ZeroDivisionError: two lines")
     assert (found.prompt, found.scores) == (None, ())
     assert found.ended_at is not None
     assert lineage.find(request.sha) is None
-    assert rows(lineage, Prompt.sha) == []
+    assert rows(lineage, prompts.c.sha) == []
 
 
 def test_an_interrupted_run_is_failed_and_the_next_attempt_counts_on(lineage, world):
@@ -105,7 +105,7 @@ def test_an_interrupted_run_is_failed_and_the_next_attempt_counts_on(lineage, wo
         run.prompt = world.prompt("p")
 
     assert run.attempt == 2
-    assert rows(lineage, Run.attempt, Run.status) == [(1, "failed"), (2, "completed")]
+    assert rows(lineage, runs.c.attempt, runs.c.status) == [(1, "failed"), (2, "completed")]
 
 
 def test_a_completion_that_the_database_refuses_leaves_nothing_half_recorded(lineage, world):
@@ -118,8 +118,8 @@ def test_a_completion_that_the_database_refuses_leaves_nothing_half_recorded(lin
 
     with pytest.raises(IntegrityError):
         two_primary_scores()
-    assert rows(lineage, Run.status) == [("failed",)]
-    assert rows(lineage, Prompt.sha) == rows(lineage, Score.id) == []
+    assert rows(lineage, runs.c.status) == [("failed",)]
+    assert rows(lineage, prompts.c.sha) == rows(lineage, scores.c.id) == []
 
 
 def test_a_training_run_without_a_prompt_is_not_done(lineage, world):
@@ -137,7 +137,7 @@ def test_a_second_holder_of_the_same_request_is_told_to_wait(lineage, world):
         run.prompt = world.prompt("p")
     with pytest.raises(Busy, match="just completed"), lineage.record(request):
         pass
-    assert rows(lineage, Run.attempt, Run.status) == [(1, "completed")]
+    assert rows(lineage, runs.c.attempt, runs.c.status) == [(1, "completed")]
 
 
 def test_a_killed_run_is_abandoned_by_the_next_attempt(lineage, url, locks, world, python):
@@ -149,11 +149,11 @@ def test_a_killed_run_is_abandoned_by_the_next_attempt(lineage, url, locks, worl
 
     worker.kill()  # SIGKILL: it cannot say goodbye
     worker.wait()
-    assert rows(lineage, Run.attempt, Run.status) == [(1, "running")]
+    assert rows(lineage, runs.c.attempt, runs.c.status) == [(1, "running")]
     with lineage.record(request) as run:
         run.prompt = world.prompt("p")
 
-    assert rows(lineage, Run.attempt, Run.status) == [(1, "abandoned"), (2, "completed")]
+    assert rows(lineage, runs.c.attempt, runs.c.status) == [(1, "abandoned"), (2, "completed")]
     assert lineage.find(request.sha).id == run.id
 
 
@@ -163,7 +163,7 @@ def test_of_four_processes_with_one_request_one_does_it(lineage, url, locks, wor
     said = [worker.communicate(timeout=60)[0].split()[-1] for worker in workers]
 
     assert sorted(said) == ["busy", "busy", "busy", "done"]
-    assert rows(lineage, Run.attempt, Run.status) == [(1, "completed")]
+    assert rows(lineage, runs.c.attempt, runs.c.status) == [(1, "completed")]
 
 
 def test_two_programs_with_different_lock_folders_do_not_both_record(sqlite_url, tmp_path, world):
@@ -177,7 +177,7 @@ def test_two_programs_with_different_lock_folders_do_not_both_record(sqlite_url,
     with pytest.raises(Overtaken, match="another lock folder"):
         both()
     assert ours.find(request.sha).prompt == world.sha("theirs")
-    assert rows(ours, Prompt.sha) == [(world.sha("theirs"),)]
+    assert rows(ours, prompts.c.sha) == [(world.sha("theirs"),)]
 
 
 def test_two_machines_on_one_postgresql_know_of_each_other(postgres_url, tmp_path, world):
@@ -196,14 +196,14 @@ def test_two_runs_may_make_the_same_bytes(lineage, world):
         second.prompt = world.prompt("same")
 
     assert lineage.get_run(first.id).prompt == lineage.get_run(second.id).prompt
-    assert rows(lineage, Prompt.sha) == [(world.sha("same"),)]
+    assert rows(lineage, prompts.c.sha) == [(world.sha("same"),)]
 
 
 def test_what_a_run_reads_must_exist(lineage, world):
     request = world.request("adapt", "rte", reads={"source": [world.sha("never made")]})
     with pytest.raises(UnknownId, match="no prompt has the id"), lineage.record(request):
         pass
-    assert rows(lineage, Run.id) == []
+    assert rows(lineage, runs.c.id) == []
 
 
 def test_a_baseline_is_scored_without_a_prompt(lineage, world):
@@ -241,13 +241,13 @@ def test_the_database_itself_refuses_a_bad_score(lineage, world, change):
     world.train(lineage, "rte", "p", 50.0)
     good = {"method": "prompt", "split": "test", "n": 1, "value": 1.0, "prompt_sha": world.sha("p"),
             "metric": "f1", "is_primary": False}  # fmt: skip
-    with lineage.database.writing() as session:
-        good["run_id"] = session.scalar(select(Run.id))
+    with lineage.database.writing() as connection:
+        good["run_id"] = connection.scalar(select(runs.c.id))
         good["dataset_sha"] = world.dataset("rte", "validation").sha
-        session.execute(insert(Score).values(good | {"metric": "accepted"}))
+        connection.execute(insert(scores).values(good | {"metric": "accepted"}))
 
-    with pytest.raises(IntegrityError), lineage.database.writing() as session:
-        session.execute(insert(Score).values(good | change))
+    with pytest.raises(IntegrityError), lineage.database.writing() as connection:
+        connection.execute(insert(scores).values(good | change))
 
 
 def test_the_mean_over_tasks_belongs_to_their_datasets_in_any_order(world):
@@ -280,8 +280,8 @@ def test_a_reader_does_not_wait_for_a_writer(lineage, world):
     writing, finish = threading.Event(), threading.Event()
 
     def write():
-        with lineage.database.writing() as session:
-            session.execute(insert(Prompt).values(**ROW, backbone_sha=world.backbone.sha))
+        with lineage.database.writing() as connection:
+            connection.execute(insert(prompts).values(**ROW, backbone_sha=world.backbone.sha))
             writing.set()
             finish.wait(20)
 
@@ -300,12 +300,17 @@ ROW = {"sha": "c" * 64, "kind": "target", "task": "cb", "tasks": [], "num_tokens
        "hidden_size": 8, "bytes": 1}  # fmt: skip
 
 
-def test_asking_a_database_that_is_current_loads_nothing_heavy(url, locks, lineage, python):
+def test_asking_a_database_that_is_current_loads_nothing_heavy(url, locks, lineage, world, python):
+    run = world.train(lineage, "rte", "p", 50.0)
     ask = """
 import sys
 from pathlib import Path
 from pipelines.lineage import Lineage
-Lineage.open(sys.argv[1], Path(sys.argv[2])).best("rte")
-print(sorted({"torch", "mlflow", "alembic", "matplotlib", "prefect", "numpy"} & set(sys.modules)))
+lineage = Lineage.open(sys.argv[1], Path(sys.argv[2]))
+lineage.best("rte"), lineage.ancestry(sys.argv[3])
+print(*sorted(set(sys.argv[4:]) & set(sys.modules)))
 """
-    assert python(ask, url, locks).communicate()[0].strip() == "[]"
+    heavy = ["torch", "mlflow", "alembic", "matplotlib", "prefect", "numpy", "sqlalchemy.orm"]
+    dialects = [f"sqlalchemy.dialects.{name}" for name in ("sqlite", "postgresql")]
+    loaded = python(ask, url, locks, run.id, *heavy, *dialects).communicate()[0]
+    assert loaded.split() == [f"sqlalchemy.dialects.{lineage.database.engine.dialect.name}"]

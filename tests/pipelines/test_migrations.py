@@ -6,8 +6,9 @@ from sqlalchemy import create_engine, inspect, text
 
 from pipelines import migrations
 from pipelines.database import connect, is_current
+from pipelines.indexes import MODELS
 from pipelines.lineage import Lineage
-from pipelines.tables import HEAD, Base
+from pipelines.tables import HEAD
 
 OPEN = """
 import sys
@@ -33,7 +34,7 @@ def rules(engine):
             sorted((k["name"], k["constrained_columns"]) for k in asked.get_foreign_keys(table)),
             sorted((i["name"], i["column_names"], i["unique"]) for i in asked.get_indexes(table)),
         )
-        for table in Base.metadata.tables
+        for table in MODELS.tables
     }
 
 
@@ -44,11 +45,11 @@ def test_the_program_knows_its_newest_migration():
 def test_migrating_makes_exactly_the_tables_of_the_models(engine, empty_url):
     migrations.upgrade(engine)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection), MODELS) == []
     migrated = rules(engine)
 
     migrations.downgrade(engine)
-    Base.metadata.create_all(engine)
+    MODELS.create_all(engine)
     assert migrated == rules(engine)
 
 
@@ -93,9 +94,9 @@ def test_a_database_of_a_newer_program_is_refused_and_left_alone(url, locks):
 
 def test_sqlite_is_set_up_for_several_processes(sqlite_lineage):
     asked = {}
-    with sqlite_lineage.database.reading() as session:
+    with sqlite_lineage.database.reading() as connection:
         for name in ("journal_mode", "busy_timeout", "foreign_keys", "synchronous"):
-            asked[name] = session.scalar(text(f"PRAGMA {name}"))
+            asked[name] = connection.scalar(text(f"PRAGMA {name}"))
     full = 2
     assert asked == {
         "journal_mode": "wal", "busy_timeout": 30000, "foreign_keys": 1, "synchronous": full,

@@ -271,8 +271,8 @@ def test_when_mlflow_is_down_prompts_stay_pending(lineage, store, train, tmp_pat
         with pytest.raises(RegistryDown, match="nothing is lost"):
             registry.publish_pending()
 
-    with lineage.database.reading() as session:
-        assert registration.pending(session) == [sha]
+    with lineage.database.reading() as connection:
+        assert registration.pending(connection) == [sha]
     assert lineage.best("rte").prompt_sha == sha
 
 

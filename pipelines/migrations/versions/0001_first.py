@@ -50,9 +50,7 @@ def upgrade() -> None:
         sa.Column("rank", sa.Integer(), nullable=True),
         sa.Column("bytes", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint(
-            "kind IN ('teacher', 'source', 'target', 'scratch')", name=op.f("ck_prompt_kind")
-        ),
+        sa.CheckConstraint("kind IN ('teacher', 'source', 'target')", name=op.f("ck_prompt_kind")),
         sa.CheckConstraint("length(sha) = 64", name=op.f("ck_prompt_sha")),
         sa.ForeignKeyConstraint(["backbone_sha"], ["backbone.sha"], name="fk_prompt_backbone_sha"),
         sa.PrimaryKeyConstraint("sha", name="pk_prompt"),
