@@ -1,7 +1,8 @@
 """What a nano backbone is pretrained on: books, and the mini suite's source tasks."""
 
 import lzma
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast
 
 from benchmarks.pretraining_questions import QUESTIONS
+from benchmarks.word_questions import ask
 from tasks import mini
 from tasks.mini.generate import distinct, splits, text_of
 from tasks.mini.lexicon import Words
@@ -20,6 +22,7 @@ VOCABULARY = 8192
 SENTINELS = [f"<extra_id_{at}>" for at in range(64)]
 SPECIAL = ["<pad>", "</s>", "<unk>", *SENTINELS]
 ROWS_PER_TASK = 30_000
+EASY = {"mini_trade", "mini_review", "mini_agreement"}
 
 # A soft prompt can only choose between things that the backbone can do. So each source task is
 # asked for in several ways that want different words, and plain texts are asked about too.
@@ -73,6 +76,15 @@ def books(folder: Path, pattern: str) -> Iterator[str]:
             yield from (line.strip() for line in lines if line.strip())
 
 
+def snippets(folder: Path, count: int = 40_000) -> list[str]:
+    """Return short texts of 6 to 14 words from the books, one a paragraph."""
+    rng = Random(0)
+    paragraphs = (text.split() for text in books(folder, "train_*"))
+    # A paragraph in eight: so that they come from many books.
+    long = (words for words in paragraphs if len(words) >= 16 and rng.random() < 0.125)
+    return [" ".join(words[: rng.randint(6, 14)]) for words in islice(long, count)]
+
+
 def train_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Return a byte-level BPE tokenizer learned on a quarter of the books and on source rows."""
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
@@ -85,7 +97,7 @@ def train_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    rows = SupervisedRows(seed=0, rows_per_task=3000)
+    rows = SupervisedRows(0, snippets(folder, 4000), rows_per_task=3000)
     asked = (text for _ in range(20_000) for text in rows.draw()[1:])
     quarter = (text for file in ("train_00*", "train_04*") for text in books(folder, file))
     tokenizer.train_from_iterator((text for some in (quarter, asked) for text in some), trainer)
@@ -126,10 +138,13 @@ def tokenise_books(
 
 
 class SupervisedRows:
-    """Source-task rows with instructions, and small questions about any text."""
+    """Source-task rows with instructions, and small questions about their text and the books'."""
 
-    def __init__(self, seed: int, rows_per_task: int = ROWS_PER_TASK) -> None:
+    def __init__(
+        self, seed: int, snippets: Sequence[str], rows_per_task: int = ROWS_PER_TASK
+    ) -> None:
         self._rng = Random(seed)
+        self._snippets = snippets
         sources = {task.name: task for task in mini.ALL if task.name in INSTRUCTIONS}
         self._pools = {
             name: (task, pretraining_rows(task, rows_per_task)) for name, task in sources.items()
@@ -137,37 +152,30 @@ class SupervisedRows:
         self._names = list(self._pools)
 
     def draw(self) -> TextRow:
-        """Return one row: mostly a source task, sometimes a question about its text."""
-        # Words alone tell a topic: it is learned first, and then needs few rows.
-        name = self._rng.choices(self._names, [1 if n in QUESTIONS else 0.4 for n in self._names])[
-            0
-        ]
+        """Return one row: a source task, a question about its text, or about a book's."""
+        # What one word tells is learned first, and then needs few rows.
+        odds = [0.4 if name in EASY else 1 for name in self._names]
+        name = self._rng.choices(self._names, odds)[0]
         task, rows = self._pools[name]
         row = self._rng.choice(rows)
         fields = task.read(row).input if self._rng.random() < 0.7 else bare(row)
         kind = self._rng.random()
-        if kind < 0.2:
-            return self._word_question(fields)
-        if kind < 0.5 and name in QUESTIONS:
+        if kind < 0.5:
+            return self._word_question(row)
+        if kind < 0.7 and name in QUESTIONS:
             question, answer = QUESTIONS[name](row, self._rng)
             return TextRow("question", f"{question} {fields}", answer)
         instruction, words = self._rng.choice(INSTRUCTIONS[name])
+        if self._rng.random() < 0.25:  # the bare choice: less to read is nearer to a soft prompt
+            instruction = " or ".join(sorted(set(words), key=lambda _: self._rng.random())) + " ?"
         return TextRow(name, f"{instruction} {fields}", words[row["label"]])
 
-    def _word_question(self, text: str) -> TextRow:
-        words = [word for word in text.split() if word.isalpha()]
-        ask = self._rng.choice(["first", "last", "contains", "after", "after", "after"])
-        if ask == "after":  # to find one word by another is what most questions ask for
-            at = self._rng.choice([i for i, w in enumerate(words[:-1]) if words.count(w) == 1])
-            return TextRow(ask, f"What comes after {words[at]} ? {text}", words[at + 1])
-        if ask != "contains":
-            answer = words[0 if ask == "first" else -1]
-            return TextRow(ask, f"What is the {ask} word? {text}", answer)
-        _, rows = self._pools[self._rng.choice(self._names)]
-        other = str(next(iter(self._rng.choice(rows).values()))).split()
-        word = self._rng.choice(words if self._rng.random() < 0.5 else other)
-        answer = "yes" if word in words else "no"
-        return TextRow(ask, f"Does it contain the word {word} ? {text}", answer)
+    def _word_question(self, row: Row) -> TextRow:
+        other = self._rng.choice(self._snippets)
+        if self._rng.random() < 0.6:
+            return TextRow(*ask(self._rng.choice(self._snippets), other, self._rng))
+        text = max((str(value) for column, value in row.items() if column != "label"), key=len)
+        return TextRow(*ask(text, other, self._rng))
 
 
 def bare(row: Row) -> str:

@@ -1,5 +1,6 @@
 """The command line. Each command is imported when it is called: `--help` must be quick."""
 
+import signal
 import sys
 
 from cyclopts import App, CycloptsError
@@ -29,6 +30,8 @@ for where, commands in {
 
 def main() -> None:
     """Run a command; a user's mistake is one line on stderr and an exit status."""
+    # A scheduler's "terminate" ends as Ctrl-C does: what was started is stopped, Prefect's too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)
     except KeyboardInterrupt:

@@ -36,7 +36,7 @@ def review(words: Words) -> Row:
     first = _says(words, bool(label) == first_agrees)
     last = _says(words, bool(label))
     link = "and" if first_agrees else "but"
-    text = f"the {one} was {first} {link} the {other} was {last}"
+    text = f"last night the {one} was {first} {link} the {other} was {last}"
     return {"sentence": f"{text} .", "label": label}
 
 
