@@ -11,6 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
+from benchmarks.disguise import common_words, disguise
 from benchmarks.pretraining_questions import QUESTIONS
 from benchmarks.word_questions import ask
 from tasks import mini
@@ -22,6 +23,7 @@ VOCABULARY = 8192
 SENTINELS = [f"<extra_id_{at}>" for at in range(64)]
 SPECIAL = ["<pad>", "</s>", "<unk>", *SENTINELS]
 ROWS_PER_TASK = 30_000
+DISGUISED = {"mini_deed", "mini_meeting", "mini_agreement", "mini_whereabouts"}
 EASY = {"mini_trade", "mini_review", "mini_agreement"}
 
 # A soft prompt can only choose between things that the backbone can do. So each source task is
@@ -145,6 +147,7 @@ class SupervisedRows:
     ) -> None:
         self._rng = Random(seed)
         self._snippets = snippets
+        self._common = common_words(snippets)
         sources = {task.name: task for task in mini.ALL if task.name in INSTRUCTIONS}
         self._pools = {
             name: (task, pretraining_rows(task, rows_per_task)) for name, task in sources.items()
@@ -158,6 +161,8 @@ class SupervisedRows:
         name = self._rng.choices(self._names, odds)[0]
         task, rows = self._pools[name]
         row = self._rng.choice(rows)
+        if name in DISGUISED and self._rng.random() < 0.5:
+            row = disguise(row, self._common, self._rng)
         fields = task.read(row).input if self._rng.random() < 0.7 else bare(row)
         kind = self._rng.random()
         if kind < 0.5:
@@ -184,11 +189,14 @@ def bare(row: Row) -> str:
 
 
 def pretraining_rows(task: Task, count: int) -> list[Row]:
-    """Return rows of a source task in training words; none is a validation or test row."""
+    """Return rows of a source task, in words of all splits; none is a validation or test row.
+
+    A backbone should know words that a task's training rows lack, as it would in real use.
+    """
     make = mini.MAKERS[task.name]
     kept = splits(make, mini.SEED)
     seen = {text_of(row) for split in ("validation", "test") for row in kept[split]}
-    return distinct(make, Words(Random(f"pretraining {task.name}"), held_out=False), count, seen)
+    return distinct(make, Words(Random(f"pretraining {task.name}"), held_out=True), count, seen)
 
 
 def corrupt_spans(

@@ -7,6 +7,7 @@ from random import Random
 import pytest
 
 import tasks
+from benchmarks.disguise import disguise
 from benchmarks.pretraining_questions import roles, whereabouts
 from benchmarks.pretraining_rows import SupervisedRows
 from benchmarks.word_questions import (
@@ -21,6 +22,7 @@ from benchmarks.word_questions import (
 )
 
 TEXT = ["the", "old", "man", "saw", "a", "dog", "and", "the", "dog", "saw", "the", "man"]
+WORDS = ["wind paper hour kind voice thought week light night"]
 OTHER = ["ships", "sail", "by", "night"]
 
 
@@ -106,7 +108,21 @@ def test_where_somebody_is_agrees_with_the_label():
             assert answer.split()[1] == ("no", "yes")[row["label"]]
 
 
+@pytest.mark.parametrize("name", ["mini_deed", "mini_meeting", "mini_agreement"])
+def test_a_disguised_row_says_the_same_in_other_words(name, rng):
+    row = tasks.get(name).source.rows("train")[rng.randrange(500)]
+    other = disguise(row, ["wind", "paper", "hour", "kind", "voice", "thought", "week"], rng)
+    texts = [
+        " ".join(str(one[key]) for key in row if key != "label").split() for one in (row, other)
+    ]
+    assert other["label"] == row["label"]
+    assert len(texts[0]) == len(texts[1])
+    pairs = set(zip(*texts, strict=True))
+    assert any(old != new for old, new in pairs)
+    assert len(pairs) == len({old for old, _ in pairs}) == len({new for _, new in pairs})
+
+
 def test_every_kind_of_row_is_drawn():
-    rows = SupervisedRows(0, ["a short text from a book of old", "and another one"], 200)
+    rows = SupervisedRows(0, ["a short text from a book of those old days"] * 2 + WORDS, 200)
     kinds = Counter(rows.draw().name for _ in range(2000))
     assert {"question", "same", "neighbour", "mini_deed", "mini_trade"} < kinds.keys()
