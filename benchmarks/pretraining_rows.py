@@ -177,7 +177,7 @@ class SupervisedRows:
 
     def _word_question(self, row: Row) -> TextRow:
         other = self._rng.choice(self._snippets)
-        if self._rng.random() < 0.6:
+        if self._rng.random() < 0.4:
             return TextRow(*ask(self._rng.choice(self._snippets), other, self._rng))
         text = max((str(value) for column, value in row.items() if column != "label"), key=len)
         return TextRow(*ask(text, other, self._rng))

@@ -120,8 +120,8 @@ def repeated(
 
 Maker = Callable[[Sequence[str], Sequence[str], Random], tuple[str, str]]
 KINDS: dict[str, tuple[Maker, float]] = {
-    "place": (place, 1), "neighbour": (neighbour, 5), "in_both": (in_both, 5),
-    "contains": (contains, 2), "in_order": (in_order, 1), "same": (same, 3),
+    "place": (place, 1), "neighbour": (neighbour, 4), "in_both": (in_both, 5),
+    "contains": (contains, 2), "in_order": (in_order, 6), "same": (same, 3),
     "new_word": (new_word, 3),
 }  # fmt: skip
 """Of each kind: how it is made, and how often it is asked."""

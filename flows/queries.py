@@ -86,8 +86,10 @@ def source_prompt(named: str, backbone_sha: str, lineage: "Lineage") -> str:
         from pipelines import registration
 
         version = None if named == "@champion" else int(named)
-        with lineage.database.reading() as session:
-            return _found(registration.registered(session, MULTITASK, backbone_sha, version), named)
+        with lineage.database.reading() as connection:
+            return _found(
+                registration.registered(connection, MULTITASK, backbone_sha, version), named
+            )
     return lineage.get_prompt(named).sha
 
 
