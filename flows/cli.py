@@ -30,8 +30,7 @@ for where, commands in {
 
 def main() -> None:
     """Run a command; a user's mistake is one line on stderr and an exit status."""
-    # A scheduler's "terminate" ends as Ctrl-C does: what was started is stopped, Prefect's too.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # "terminate" is like Ctrl-C
     try:
         app(sys.argv[1:], exit_on_error=False, print_error=False)
     except KeyboardInterrupt:

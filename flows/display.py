@@ -20,6 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from flows import stopping
 from pipelines.services import OnStep
 
 
@@ -80,6 +81,7 @@ class Display:
                     self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def _step(self, bar: TaskID, step: int, loss: float) -> None:
+        stopping.check()
         note = f"loss {loss:.3f}" if math.isfinite(loss) else ""
         self._bars.update(bar, completed=step, note=note)
         with self._lock:

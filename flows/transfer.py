@@ -7,6 +7,7 @@ import prefect
 from prefect.futures import wait
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows import stopping
 from flows.errors import JobsFailed
 from flows.settings import Settings
 from flows.steps import (
@@ -97,7 +98,7 @@ def transfer(spec: TransferSpec) -> Transferred:
     jobs = {task: _fan_out(spec, task, prompts) for task in spec.targets}
     plain = {task: _plain(spec, task) for task in spec.targets}
     futures = {task: [*_futures(jobs[task]), *plain[task]] for task in spec.targets}
-    wait([future for target in futures.values() for future in target])
+    _wait(futures)
     # Without its source no target can be adapted: that is one failure to tell, and not one each.
     _settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
     _settle(futures, "targets")
@@ -169,9 +170,14 @@ def _futures(jobs: tuple[list[Jobs], list[Jobs]]) -> list[Future]:
     return [future for method in jobs for job in method for future in job]
 
 
+def _wait(parts: dict[str, list[Future]]) -> None:
+    with stopping.passed_on():
+        wait([future for jobs in parts.values() for future in jobs])
+
+
 def _settle(parts: dict[str, list[Future]], what: str) -> None:
     """Wait for all jobs of all parts; then fail if any did."""
-    wait([future for jobs in parts.values() for future in jobs])
+    _wait(parts)
     errors = {name: _error(jobs) for name, jobs in parts.items()}
     if failed := {name: error for name, error in errors.items() if error}:
         publish_step()  # what the others made is done

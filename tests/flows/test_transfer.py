@@ -189,7 +189,13 @@ def start(server):
         process.communicate()
 
 
-def test_a_run_killed_in_source_training_goes_on_and_ends_the_same(make_home, spec, start):
+@pytest.mark.parametrize(
+    ("ended_by", "left_as", "recorded"),
+    [(signal.SIGKILL, "running", "abandoned"), (signal.SIGTERM, "failed", "failed")],
+)
+def test_a_run_killed_in_source_training_goes_on_and_ends_the_same(
+    make_home, spec, start, ended_by, left_as, recorded
+):
     long = spec | {"learn": LONG}
     home, other = make_home(), make_home()
     undisturbed = other.run("learn", other.write(long), "--json", mlflow_url=DOWN)
@@ -200,15 +206,16 @@ def test_a_run_killed_in_source_training_goes_on_and_ends_the_same(make_home, sp
         if under_way and (home.folder / "checkpoints" / f"{under_way[0][0]}.safetensors").exists():
             break
         time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
+    killed.send_signal(ended_by)
     killed.wait()
-    assert home.query(learning), "it was killed too late to be in the middle"
+    assert killed.returncode == (130 if ended_by == signal.SIGTERM else -signal.SIGKILL)
+    assert home.query(learning.replace("'running'", f"'{left_as}'")), "it was killed too late"
 
     again = start(home, long)
     out, err = again.communicate(timeout=120)
     assert again.returncode == 0, err
     assert json.loads(out)[0]["prompt"] == undisturbed.json[0]["prompt"]
     attempts = home.query("SELECT attempt, status FROM run WHERE stage = 'learn' ORDER BY attempt")
-    assert attempts == [(1, "abandoned"), (2, "completed")]
+    assert attempts == [(1, recorded), (2, "completed")]
     # Our lines, and not a word of any library.
     assert all(": done in " in line for line in err.splitlines()), err
