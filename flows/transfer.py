@@ -80,7 +80,9 @@ def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
         JobsFailed: after every target has ended, if any of them failed.
     """
     found = find_source_step(targets, source)
-    jobs = [_adapt(spec, found, _test_of(spec)) for spec in targets]
+    trained = [_later(adapt_step, spec, found) for spec in targets]
+    tests = [_test_of(spec) for spec in targets]
+    jobs = _tested(tests, trained)
     _settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
     return Adapted(trials=[job.result() for job in jobs], unregistered=publish_step())
 
@@ -93,9 +95,15 @@ def transfer(spec: TransferSpec) -> Transferred:
         JobsFailed: after every job has ended, if any of them failed.
     """
     check_step(spec)
+    # Who waits holds a worker. So what waits for nothing comes first, and the tests come last.
     sources = _learn(spec)
+    scratch = {task: _scratch(spec, task) for task in spec.targets}
     prompts = [_later(prompt_step, jobs.learned) for jobs in sources.values()]
-    jobs = {task: _fan_out(spec, task, prompts) for task in spec.targets}
+    adapted = {task: _adapted(spec, task, prompts) for task in spec.targets}
+    jobs = {
+        task: (_tests(spec, task, scratch[task]), _tests(spec, task, adapted[task]))
+        for task in spec.targets
+    }
     plain = {task: _plain(spec, task) for task in spec.targets}
     futures = {task: [*_futures(jobs[task]), *plain[task]] for task in spec.targets}
     _wait(futures)
@@ -129,22 +137,26 @@ def _learn(spec: TransferSpec) -> dict[str, Sources]:
     }
 
 
-def _fan_out(
-    spec: TransferSpec, task: str, sources: Sequence[Future]
-) -> tuple[list[Jobs], list[Jobs]]:
-    """Submit one target: from scratch and adapted, for each seed."""
-    scratch, adapted = [], []
-    for seed, source in zip(spec.seeds, sources, strict=True):
-        test = spec.evaluate_spec(task, seed, "prompt")
-        trained = _later(teach_step, spec.scratch_spec(task, seed))
-        scratch.append(Jobs(trained, _later(evaluate_step, test, trained)))
-        adapted.append(_adapt(spec.adapt_spec(task, seed), source, test))
-    return scratch, adapted
+def _scratch(spec: TransferSpec, task: str) -> list[Future]:
+    return [_later(teach_step, spec.scratch_spec(task, seed)) for seed in spec.seeds]
 
 
-def _adapt(spec: AdaptSpec, source: str | Future, test: EvaluateSpec) -> Jobs:
-    trained = _later(adapt_step, spec, source)
-    return Jobs(trained, _later(evaluate_step, test, trained))
+def _adapted(spec: TransferSpec, task: str, sources: Sequence[Future]) -> list[Future]:
+    return [
+        _later(adapt_step, spec.adapt_spec(task, seed), source)
+        for seed, source in zip(spec.seeds, sources, strict=True)
+    ]
+
+
+def _tests(spec: TransferSpec, task: str, trained: Sequence[Future]) -> list[Jobs]:
+    return _tested([spec.evaluate_spec(task, seed, "prompt") for seed in spec.seeds], trained)
+
+
+def _tested(tests: Sequence[EvaluateSpec], trained: Sequence[Future]) -> list[Jobs]:
+    return [
+        Jobs(run, _later(evaluate_step, test, run))
+        for test, run in zip(tests, trained, strict=True)
+    ]
 
 
 def _test_of(spec: AdaptSpec) -> EvaluateSpec:

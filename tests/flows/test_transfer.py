@@ -151,6 +151,12 @@ def test_two_workers_do_two_jobs_at_once_and_end(home, spec, server, transferred
     assert said.err.splitlines()[-1].endswith(" 94/94 steps")
 
 
+def test_no_worker_is_held_by_a_test_that_waits_for_its_training(transferred):
+    order = transferred[0].query("SELECT stage FROM run ORDER BY started_at")
+    stages = [stage for (stage,) in order]
+    assert set(stages[stages.index("evaluate") :]) == {"evaluate"}
+
+
 def test_specs_travel_through_prefect_as_json(spec):
     whole = TransferSpec.model_validate(spec)
     assert TransferSpec.model_validate_json(whole.model_dump_json()) == whole
