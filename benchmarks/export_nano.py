@@ -21,10 +21,9 @@ prompts on two cores.
 textual instructions in several wordings, with small questions about their texts and the books'
 (what stands first, what comes after a word, is a word there, are two texts the same). A quarter of
 the rows follow noise, up to 20 sampled tokens, as they will follow an untrained soft prompt. It has
-seen no labelled row of a target task, nothing of the family `sense`, and no row of a validation or
-test split, but for one flaw: the premises of `mini_deed` have a grammar in common with the right
-sentences of `mini_order`, and 7 of that task's 500 test sentences are among them, where words may
-have been asked for, their order too.
+seen no sentence of a target task, nothing of the family `sense`, and no row of a validation or test
+split. (Sentences of `mini_review` and `mini_order` were given other openings afterwards, since
+former ones of the two had been met: a few in 500.)
 
 **Training**, in two runs, on one or two cores of a CPU. Adafactor, its rate scaled by each weight's
 RMS; stored in bfloat16.

@@ -28,9 +28,9 @@ def order(words: Words) -> Row:
         right = "herself" if is_woman else "himself"
         wrong = "himself" if is_woman else "herself"
         text = f"{woman if is_woman else man} {verb.did} the {thing} {right if label else wrong} ."
-        return {"sentence": f"in the {place} {text}", "label": label}
+        return {"sentence": f"once in the {place} {text}", "label": label}
     parts = [woman, verb.did, "the", colour, thing, "in", "the", place]
     if not label:
         at = words.choice([1, 2, 3, 5, 6])
         parts[at], parts[at + 1] = parts[at + 1], parts[at]
-    return {"sentence": " ".join(parts) + " .", "label": label}
+    return {"sentence": "once " + " ".join(parts) + " .", "label": label}
