@@ -1,4 +1,7 @@
-"""Turn a checkpoint of `benchmarks.pretrain` into the backbone that ships with the package."""
+"""Turn a checkpoint of `benchmarks.pretrain` into the backbone that ships with the package.
+
+The card tells how that run went: another run needs other words in it.
+"""
 
 import argparse
 import json

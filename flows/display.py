@@ -81,7 +81,6 @@ class Display:
                     self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def _step(self, bar: TaskID, step: int, loss: float) -> None:
-        stopping.check()
         note = f"loss {loss:.3f}" if math.isfinite(loss) else ""
         self._bars.update(bar, completed=step, note=note)
         with self._lock:
@@ -108,12 +107,12 @@ def showing(total_steps: int) -> Iterator[None]:
 
 @contextmanager
 def job(stage: str, task: str, steps: int) -> Iterator[OnStep]:
-    """Show one job, if anybody watches."""
+    """Show one job, if anybody watches; the block calls what it gets after each step."""
     if not _current:
-        yield lambda step, loss: None
+        yield stopping.checked(lambda step, loss: None)
         return
     with _current[-1].job(stage, task, steps) as on_step:
-        yield on_step
+        yield stopping.checked(on_step)
 
 
 @contextmanager

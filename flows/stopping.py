@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 
+from pipelines.services import OnStep
+
 _asked = Event()
 
 
@@ -24,7 +26,12 @@ def passed_on() -> Iterator[None]:
         raise
 
 
-def check() -> None:
-    """Raise KeyboardInterrupt in a job that shall end; called after each training step."""
-    if _asked.is_set():
-        raise KeyboardInterrupt
+def checked(on_step: OnStep) -> OnStep:
+    """Return `on_step`, which raises KeyboardInterrupt in a job that shall end."""
+
+    def checking(step: int, loss: float) -> None:
+        if _asked.is_set():
+            raise KeyboardInterrupt
+        on_step(step, loss)
+
+    return checking

@@ -81,8 +81,7 @@ def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
     """
     found = find_source_step(targets, source)
     trained = [_later(adapt_step, spec, found) for spec in targets]
-    tests = [_test_of(spec) for spec in targets]
-    jobs = _tested(tests, trained)
+    jobs = _tested([_test_of(spec) for spec in targets], trained)
     _settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
     return Adapted(trials=[job.result() for job in jobs], unregistered=publish_step())
 
@@ -95,7 +94,7 @@ def transfer(spec: TransferSpec) -> Transferred:
         JobsFailed: after every job has ended, if any of them failed.
     """
     check_step(spec)
-    # Who waits holds a worker. So what waits for nothing comes first, and the tests come last.
+    # A job that waits holds a worker: trainings come before the tests that wait for them.
     sources = _learn(spec)
     scratch = {task: _scratch(spec, task) for task in spec.targets}
     prompts = [_later(prompt_step, jobs.learned) for jobs in sources.values()]
