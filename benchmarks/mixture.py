@@ -10,6 +10,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from benchmarks.pretraining_rows import SENTINELS, SupervisedRows, corrupt_spans, hide_some
+from benchmarks.recipe import Part
 
 # An answer is one or two tokens with a small loss: unweighted, the books' gradient drowns it.
 WEIGHTS = {"supervised": 0.7, "copy": 0.15, "span": 0.15}
@@ -23,16 +24,6 @@ class TokenRow(NamedTuple):
     input_ids: list[int]
     labels: list[int]
     name: str
-
-
-class Part(NamedTuple):
-    """A part of a step: inputs [B, T], labels [B, S] (-100 at padding), and its share of it."""
-
-    inputs: Tensor
-    labels: Tensor
-    names: list[str]
-    kind: str
-    weight: float
 
 
 @dataclass
@@ -59,8 +50,10 @@ class Mixture:
             drawn.sort(key=lambda row: len(row.input_ids))
             for rows in batched(drawn, PART * self.scale):
                 yield Part(
-                    pad([row.input_ids for row in rows], 0),
-                    pad([row.labels for row in rows], -100),
+                    (
+                        pad([row.input_ids for row in rows], 0),
+                        pad([row.labels for row in rows], -100),
+                    ),
                     [row.name for row in rows],
                     kind,
                     WEIGHTS[kind] * len(rows) / len(drawn),

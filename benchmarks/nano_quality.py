@@ -19,6 +19,7 @@ from torch import Tensor
 from transformers import Adafactor
 
 from mpt.backbone import Backbone
+from mpt.loading import load
 from mpt.encoding import Encoded
 from mpt.evaluate import rank
 from mpt.initial import vocabulary
@@ -88,7 +89,7 @@ class Trial:
 
     def fine_tuned(self, folder: str, steps: int, seed: int) -> float:
         """Return the test score after training every weight, with T5's own optimizer."""
-        backbone = Backbone.load(folder)
+        backbone = load(folder)
         backbone.model.requires_grad_(True)
         optimizer = Adafactor(
             backbone.model.parameters(), lr=5e-3, scale_parameter=True, relative_step=False
@@ -113,7 +114,7 @@ def main() -> None:
     args = parser.parse_args()
     found = []
     for task in (task for task in mini.ALL if task.name in args.tasks):
-        backbone = Backbone.load(args.backbone)
+        backbone = load(args.backbone)
         trial = Trial(task, load(task), backbone)
         common = majority(task, trial.data.train, trial.data.test)
         scores = {

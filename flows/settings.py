@@ -198,10 +198,10 @@ def _task(name: str, folder: Path | None) -> "TaskInput":
 def _load_backbone(name: str, precision: str, device: str) -> "Backbone":
     import torch
 
-    from mpt.backbone import Backbone
+    from mpt.loading import load
 
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    return Backbone.load(name, device, dtype)
+    return load(name, device, dtype)
 
 
 @cache

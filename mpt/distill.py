@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from mpt.backbone import Backbone
 from mpt.encoding import IGNORED, Batch
-from mpt.prompt import Prompt
-from mpt.stacks import Signals
+from mpt.prompt import Prefix, Prompt
+from mpt.signals import Signals
 
 
 class UnequalPrompts(ValueError):
@@ -37,7 +37,7 @@ class Distillation:
     temperature: float = 2.0
     logits: bool = True
     decoder_layers: tuple[int, ...] = (-1,)
-    """Numbered as in mpt.stacks.run."""
+    """Numbered as Hugging Face does: 0 is the input, -1 the last."""
     encoder_layers: tuple[int, ...] = ()
 
 
@@ -58,7 +58,7 @@ def source_loss(
     layers = (settings.encoder_layers, settings.decoder_layers)
     heard = backbone(student(batch.task_ids), batch, *layers)
     with torch.no_grad():
-        taught = backbone(teachers[batch.task_ids], batch, *layers)
+        taught = backbone(_present(teachers, batch.task_ids), batch, *layers)
     loss: Tensor = heard.loss + settings.weight * distillation_loss(heard, taught, batch, settings)
     return loss
 
@@ -93,6 +93,12 @@ def distillation_loss(
         seen = student.encoder_mask.bool()
         loss = loss + _error(student.encoder_hidden, teacher.encoder_hidden, seen)
     return loss
+
+
+def _present(teachers: Tensor, task_ids: Tensor) -> Prefix:
+    """Return the teachers of the tasks in a batch: the others need not be run."""
+    present, owners = task_ids.unique(return_inverse=True)
+    return Prefix(teachers[present], owners)
 
 
 def _divergence(student: Tensor, teacher: Tensor, temperature: float) -> Tensor:

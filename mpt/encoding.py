@@ -73,15 +73,22 @@ def flatten(
     max_input: int,
     max_answer: int,
     pad: int,
+    kept: int = 1,
 ) -> Encoded:
-    """Return rows of token ids as `Encoded`; a row that is too long keeps its last token, EOS."""
-    short_inputs, truncated = _cut(inputs, max_input)
-    short_answers, truncated_answers = _cut(answers, max_answer)
+    """Return rows of token ids as `Encoded`.
+
+    A row that is too long keeps its end: an answer its last token, such as EOS, and an input its
+    last `kept` tokens, such as what asks for an answer.
+    """
+    short_inputs, truncated = _cut(inputs, max_input, kept)
+    short_answers, truncated_answers = _cut(answers, max_answer, 1)
     return Encoded(*_join(short_inputs), *_join(short_answers), pad, truncated, truncated_answers)
 
 
-def _cut(rows: Sequence[list[int]], limit: int) -> tuple[list[list[int]], int]:
-    cut = [row if len(row) <= limit else [*row[: limit - 1], row[-1]] for row in rows]
+def _cut(rows: Sequence[list[int]], limit: int, kept: int) -> tuple[list[list[int]], int]:
+    cut = [
+        row if len(row) <= limit else [*row[: max(limit - kept, 0)], *row[-kept:]] for row in rows
+    ]
     return cut, sum(len(row) > limit for row in rows)
 
 

@@ -5,9 +5,8 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from mpt.backbone import Backbone
+from mpt.backbone import Backbone, Reading
 from mpt.encoding import Encoded
-from mpt.stacks import Reading
 
 
 def rank(
@@ -39,10 +38,9 @@ def label_scores(
 ) -> Tensor:
     """Return the log-probability of each label after each example, [N, labels], on the CPU.
 
-    It is the sum over the label's tokens and EOS, in nats.
+    It is the sum over the label's tokens (for a T5, and EOS), in nats.
     """
-    end = backbone.end_token
-    ids = [[*label, end] for label in backbone.tokens(labels)]
+    ids = backbone.label_ids(labels)
     scores = torch.zeros(len(encoded), len(labels))
     for rows, reading in _readings(backbone, prompt, encoded, batch_size):
         scores[rows] = backbone.score(reading, ids).to("cpu", torch.float32)
@@ -70,10 +68,8 @@ def _readings(
     # Longest first: little padding, and a batch that does not fit in memory is the first one.
     lengths = encoded.lengths()
     order = sorted(range(len(encoded)), key=lambda row: -lengths[row])
+    front = backbone.prepare(prompt)
     for start in range(0, len(order), batch_size):
         rows = order[start : start + batch_size]
         batch = encoded.batch(rows, [0] * len(rows), backbone.device)
-        with torch.inference_mode():
-            prompts = None if prompt is None else prompt.expand(len(rows), -1, -1)
-            reading = backbone.read(prompts, batch.input_ids, batch.mask)
-        yield rows, reading
+        yield rows, backbone.read(front, batch.input_ids, batch.mask)

@@ -28,6 +28,17 @@ ARCHITECTURE = (
     "pad_token_id",
     "eos_token_id",
 )
+# Other models have too many names to list. What they change of their class's defaults says the
+# same, without these, which do not enter the arithmetic, or only name where and how it was saved.
+NOT_ARITHMETIC = {
+    "_name_or_path", "architectures", "attn_implementation", "dtype", "torch_dtype",
+    "transformers_version", "use_cache", "output_attentions", "output_hidden_states",
+    "bos_token_id", "eos_token_id", "pad_token_id", "pretraining_tp", "return_dict",
+    "initializer_range", "attention_dropout", "resid_pdrop", "embd_pdrop", "attn_pdrop",
+    "dropout", "hidden_dropout", "activation_dropout", "layerdrop", "task_specific_params",
+    "summary_type", "summary_use_proj", "summary_activation", "summary_proj_to_labels",
+    "summary_first_dropout",
+}  # fmt: skip
 # The tokenizer's working state and the format of its file: neither changes how a text is cut.
 VOLATILE = ("version", "truncation", "padding")
 
@@ -39,8 +50,7 @@ def fingerprint(model: nn.Module, config: Any, tokenizer: Any) -> str:
     one checkpoint has one identity whatever precision it is run in. Tied weights count once.
     """
     digest = hashlib.sha256()
-    architecture = {name: getattr(config, name, None) for name in ARCHITECTURE}
-    digest.update(json.dumps(architecture, sort_keys=True).encode())
+    digest.update(json.dumps(_architecture(config), sort_keys=True).encode())
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
     rules = {name: value for name, value in backend.items() if name not in VOLATILE}
     digest.update(json.dumps(rules, sort_keys=True).encode())
@@ -48,3 +58,10 @@ def fingerprint(model: nn.Module, config: Any, tokenizer: Any) -> str:
         digest.update(f"{name} {weight.dtype} {list(weight.shape)}".encode())
         digest.update(weight.detach().cpu().contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()
+
+
+def _architecture(config: Any) -> dict[str, Any]:
+    if config.model_type == "t5":
+        return {name: getattr(config, name, None) for name in ARCHITECTURE}
+    changed = {k: v for k, v in config.to_diff_dict().items() if k not in NOT_ARITHMETIC}
+    return changed | {"model_type": config.model_type}

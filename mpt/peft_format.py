@@ -1,7 +1,8 @@
 """Prompts as PEFT's adapter files, and back. The bytes of a prompt are a PEFT checkpoint.
 
 Shapes are those of mpt.prompt. PEFT reads them with `PeftModel.from_pretrained`; of its own
-adapters, those with a prompt on the encoder's input only (num_transformer_submodules=1) fit.
+adapters, those with one prompt before the input (num_transformer_submodules=1) fit, but for CPT's:
+PEFT does not keep what the context was before it moved.
 """
 
 import json
@@ -13,14 +14,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from mpt.backbone import Backbone
+from mpt.backbone import Architecture, Backbone
+from mpt.context_format import PREFIX, context_prompt, cpt_config, tensors_of
+from mpt.cpt import ContextPrompt
 from mpt.prompt import MultitaskPrompt, Prompt, SoftPrompt
 
 WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 SHARED, COLUMNS, ROWS = "prompt_embeddings", "prefix_task_cols", "prefix_task_rows"
 
-AdapterConfig = dict[str, str | int | bool | None]
+AdapterConfig = dict[str, object]
+AnyPrompt = SoftPrompt | MultitaskPrompt | ContextPrompt
+TASK_TYPES: dict[Architecture, str] = {
+    "encoder-decoder": "SEQ_2_SEQ_LM",
+    "decoder-only": "CAUSAL_LM",
+}
 
 
 class BadPrompt(ValueError):
@@ -28,13 +36,13 @@ class BadPrompt(ValueError):
 
     def __init__(self, problem: object) -> None:
         super().__init__(
-            f"not a prompt: {problem}; a prompt file holds {SHARED!r} [P, H], and for several "
-            f"tasks {COLUMNS!r} [K, P, R] and {ROWS!r} [K, R, H] too"
+            f"not a prompt: {problem}; a prompt file holds {SHARED!r} [P, H], for several tasks "
+            f"{COLUMNS!r} [K, P, R] and {ROWS!r} [K, R, H] too, and for a context {PREFIX}*"
         )
 
 
 def to_tensors(prompt: Prompt) -> dict[str, Tensor]:
-    """Return the tensors of a prompt under PEFT's names, float32 on the CPU."""
+    """Return the tensors of a prompt under PEFT's names, on the CPU, what is trained as float32."""
     if isinstance(prompt, MultitaskPrompt):
         tensors = {
             SHARED: prompt.shared,
@@ -43,15 +51,21 @@ def to_tensors(prompt: Prompt) -> dict[str, Tensor]:
         }
     else:
         tensors = {SHARED: prompt.task(0)}
-    return {n: t.detach().to("cpu", torch.float32).contiguous() for n, t in tensors.items()}
+    if isinstance(prompt, ContextPrompt):
+        tensors |= tensors_of(prompt)
+    tensors = {n: t.detach().cpu().contiguous() for n, t in tensors.items()}
+    return {n: t.float() if t.is_floating_point() else t for n, t in tensors.items()}
 
 
-def from_tensors(tensors: Mapping[str, Tensor]) -> SoftPrompt | MultitaskPrompt:
+def from_tensors(tensors: Mapping[str, Tensor]) -> AnyPrompt:
     """Rebuild a prompt, in float32.
 
     Raises:
         BadPrompt: a name, a shape or a dtype is wrong, or a number is not finite.
     """
+    context = {name: tensor for name, tensor in tensors.items() if name.startswith(PREFIX)}
+    if context:
+        return _context(tensors, context)
     if set(tensors) not in ({SHARED}, {SHARED, COLUMNS, ROWS}):
         raise BadPrompt(f"it holds {sorted(tensors) or 'nothing'}")
     for name, tensor in tensors.items():
@@ -64,6 +78,18 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> SoftPrompt | MultitaskPrompt:
     if set(values) == {SHARED}:
         return SoftPrompt(values[SHARED])
     return MultitaskPrompt(values[SHARED], list(values[COLUMNS]), list(values[ROWS]))
+
+
+def _context(tensors: Mapping[str, Tensor], context: Mapping[str, Tensor]) -> ContextPrompt:
+    try:
+        prompt = context_prompt(context)
+    except (ValueError, LookupError) as error:
+        raise BadPrompt(error) from error
+    if SHARED not in tensors or not torch.equal(tensors[SHARED], prompt.task(0)):
+        raise BadPrompt(f"its {SHARED!r} are not the context and its move")
+    if not tensors[SHARED].isfinite().all():
+        raise BadPrompt(f"{SHARED!r} has numbers that are not finite")
+    return prompt
 
 
 def _check_shapes(shapes: dict[str, list[int]]) -> None:
@@ -82,7 +108,7 @@ def pack(prompt: Prompt) -> bytes:
     return save(to_tensors(prompt), {"format": "pt"})
 
 
-def unpack(data: bytes) -> SoftPrompt | MultitaskPrompt:
+def unpack(data: bytes) -> AnyPrompt:
     """Return the prompt that `pack`, or PEFT, made these bytes of.
 
     Raises:
@@ -105,7 +131,11 @@ def fuse(prompt: Prompt, k: int) -> SoftPrompt:
 
 
 def adapter_config(
-    prompt: Prompt, backbone_name: str, num_layers: int, num_heads: int
+    prompt: Prompt,
+    backbone_name: str,
+    num_layers: int,
+    num_heads: int,
+    architecture: Architecture,
 ) -> AdapterConfig:
     """Return what PEFT's adapter_config.json says about a prompt.
 
@@ -121,7 +151,7 @@ def adapter_config(
         "num_virtual_tokens": length,
         "peft_type": "PROMPT_TUNING",
         "prompt_tuning_init": "RANDOM",
-        "task_type": "SEQ_2_SEQ_LM",
+        "task_type": TASK_TYPES[architecture],
         "token_dim": hidden,
     }
     if isinstance(prompt, MultitaskPrompt):
@@ -131,18 +161,23 @@ def adapter_config(
             "peft_type": "MULTITASK_PROMPT_TUNING",
             "prompt_tuning_init_state_dict_path": None,
         }
+    if isinstance(prompt, ContextPrompt) and not len(prompt.front):
+        del config["prompt_tuning_init"]
+        config |= cpt_config(prompt)
     return config
 
 
 def export(prompt: Prompt, folder: Path, backbone: Backbone, backbone_name: str) -> None:
     """Write `folder` for `PeftModel.from_pretrained`; it is made if it is not there."""
-    config = adapter_config(prompt, backbone_name, backbone.num_layers, backbone.num_heads)
+    config = adapter_config(
+        prompt, backbone_name, backbone.num_layers, backbone.num_heads, backbone.architecture
+    )
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(pack(prompt))
     (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
-def read(folder: Path) -> SoftPrompt | MultitaskPrompt:
+def read(folder: Path) -> AnyPrompt:
     """Return the prompt of an adapter's folder, ours or one that PEFT saved.
 
     A file that PEFT would start from (prompt_tuning_init_state_dict_path) is not needed: what the

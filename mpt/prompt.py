@@ -8,7 +8,7 @@ Shape legend for this package:
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,28 @@ logger = logging.getLogger(__name__)
 TargetStart = Literal["average", "identity"] | int
 
 
+class Prefix(NamedTuple):
+    """The different prompts before the rows of a batch, and which of them each row reads.
+
+    A decoder-only backbone runs each of the G prompts once, however many rows read it.
+    """
+
+    prompts: Tensor  # [G, P, H]
+    owners: Tensor  # [B], each row's place among the prompts
+
+    def rows(self) -> Tensor:
+        """Return each row's prompt, [B, P, H]."""
+        if len(self.prompts) == 1:
+            return self.prompts.expand(len(self.owners), -1, -1)
+        return self.prompts[self.owners]
+
+
 class Prompt(nn.Module, ABC):
     """What a backbone reads before its input, one [P, H] tensor for each task."""
 
     @abstractmethod
-    def forward(self, task_ids: Tensor) -> Tensor:
-        """Return the prompts of `task_ids` [B], as [B, P, H]."""
+    def forward(self, task_ids: Tensor) -> Prefix:
+        """Return the prompts of `task_ids` [B]."""
 
     @abstractmethod
     def task(self, k: int) -> Tensor:
@@ -42,6 +58,10 @@ class Prompt(nn.Module, ABC):
     @abstractmethod
     def fast(self) -> list[nn.Parameter]:
         """Return what belongs to one task each; it learns at the factors' rate."""
+
+    def project_(self) -> None:
+        """Put the prompt back where it may be, in place, after each step; most may be anywhere."""
+        return
 
     @property
     def num_parameters(self) -> int:
@@ -60,9 +80,9 @@ class SoftPrompt(Prompt):
         super().__init__()
         self.tokens = nn.Parameter(tokens.detach().clone())  # [P, H]
 
-    def forward(self, task_ids: Tensor) -> Tensor:
-        """Return the prompt once for each of `task_ids` [B], as [B, P, H]."""
-        return self.tokens.expand(len(task_ids), -1, -1)
+    def forward(self, task_ids: Tensor) -> Prefix:
+        """Return the one prompt, for each of `task_ids` [B]."""
+        return Prefix(self.tokens.unsqueeze(0), torch.zeros_like(task_ids))
 
     def task(self, k: int) -> Tensor:
         """Return the prompt [P, H], whichever task `k` is."""
@@ -139,8 +159,8 @@ class MultitaskPrompt(Prompt):
         """The rank R of each task's matrix."""
         return int(self.u[0].shape[1])
 
-    def forward(self, task_ids: Tensor) -> Tensor:
-        """Return the prompts of `task_ids` [B], as [B, P, H].
+    def forward(self, task_ids: Tensor) -> Prefix:
+        """Return the prompts of `task_ids` [B].
 
         Raises:
             IndexError: a task id is outside 0..K-1.
@@ -150,7 +170,7 @@ class MultitaskPrompt(Prompt):
             self._check(k)
         present = sorted(set(ids)) if self.freeze_absent_tasks else list(range(self.num_tasks))
         prompts = torch.stack([self.task(k) for k in present])  # [tasks in the batch, P, H]
-        return prompts[torch.tensor([present.index(k) for k in ids], device=prompts.device)]
+        return Prefix(prompts, task_ids.new_tensor([present.index(k) for k in ids]))
 
     def task(self, k: int) -> Tensor:
         """Return the prompt of task `k`, [P, H].

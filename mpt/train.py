@@ -141,6 +141,7 @@ def _step(
     for group in optimizer.param_groups:
         group["lr"] = group["rate"] * schedule.scale(step)
     optimizer.step()
+    prompt.project_()
     return value
 
 

@@ -1,6 +1,6 @@
 """All that can be refused before anything is trained."""
 
-from mpt.stacks import check_layer
+from mpt.signals import check_layer
 from pipelines.services import Services
 from pipelines.spec import TransferSpec
 

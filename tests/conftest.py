@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
 
 import tasks
-from mpt.backbone import Backbone
+from mpt.loading import load
 from pipelines.inputs import TaskInput
 from pipelines.lineage import Lineage
 from pipelines.records import Environment
@@ -78,7 +78,7 @@ def task_input(name, folder=None):
 @cache
 def load_backbone(name, precision="float32"):
     """Open a backbone once in a session: nothing may change it."""
-    return Backbone.load(name, dtype=getattr(torch, precision))
+    return load(name, dtype=getattr(torch, precision))
 
 
 @contextmanager
@@ -113,7 +113,7 @@ def services_at():
 
 @pytest.fixture(scope="session")
 def tiny_backbone(tmp_path_factory):
-    """The folder of a tiny random T5, as a name that `Backbone.load` and a spec take."""
+    """The folder of a tiny random T5, as a name that `load` and a spec take."""
     return save_tiny(tmp_path_factory.mktemp("tiny"), seed=0)
 
 

@@ -1,10 +1,26 @@
 """Tiny random T5s with a real byte-level tokenizer, built here: nothing is downloaded."""
 
+import copy
+
 import pytest
 import torch
-from transformers import T5Config, T5ForConditionalGeneration
+from tokenizers import processors
+from transformers import (
+    AutoModelForCausalLM,
+    BloomConfig,
+    Gemma2Config,
+    GPT2Config,
+    LlamaConfig,
+    MistralConfig,
+    OPTConfig,
+    Qwen2Config,
+    Qwen3Config,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
-from mpt.backbone import Backbone
+from mpt.decoder_only import DecoderOnly
+from mpt.encoder_decoder import EncoderDecoder
 
 TEXTS = ["a good film, and a great one", "the worst film I ever saw", "positive negative maybe"]
 SIZE = {"d_model": 16, "d_kv": 4, "d_ff": 32, "num_layers": 2, "num_heads": 4}
@@ -38,7 +54,7 @@ def make_model(tokenizer):
 @pytest.fixture(scope="session")
 def make_backbone(make_model, tokenizer):
     def make(version="1.0", dtype=torch.float32, seed=0):
-        return Backbone(make_model(version, seed), tokenizer, dtype=dtype)
+        return EncoderDecoder(make_model(version, seed), tokenizer, dtype=dtype)
 
     return make
 
@@ -58,3 +74,71 @@ def exact(make_backbone):
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)
+
+
+FAMILIES = {
+    "llama": (LlamaConfig, {"num_key_value_heads": 2, "tie_word_embeddings": False}),
+    "gpt2": (GPT2Config, {"tie_word_embeddings": True}),
+    "mistral": (MistralConfig, {"num_key_value_heads": 2, "sliding_window": 400}),
+    "qwen2": (Qwen2Config, {"num_key_value_heads": 4, "tie_word_embeddings": True}),
+    "qwen3": (Qwen3Config, {"num_key_value_heads": 1, "head_dim": 8}),
+    "opt": (OPTConfig, {"ffn_dim": 32, "word_embed_proj_dim": 12}),
+    "bloom": (BloomConfig, {}),
+}
+CAPPED = {"gemma2": (Gemma2Config, {"head_dim": 8, "final_logit_softcapping": 0.1})}
+"""Of each family: grouped and plain heads, tied and untied ones, an embedding of another width."""
+
+
+@pytest.fixture(scope="session")
+def make_causal(tokenizer):
+    """Return a maker of random causal models."""
+
+    def make(family, dtype=torch.float32, **changes):
+        config, own = (FAMILIES | CAPPED)[family]
+        shape = {
+            "vocab_size": len(tokenizer), "hidden_size": 16, "num_hidden_layers": 2,
+            "num_attention_heads": 4, "bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0,
+            "max_position_embeddings": 512,
+        }  # fmt: skip
+        if family not in {"gpt2", "opt", "bloom"}:
+            shape["intermediate_size"] = 32
+        torch.manual_seed(0)
+        model = AutoModelForCausalLM.from_config(config(**shape | own | changes))
+        with torch.no_grad():  # their own start is so flat that a prompt would hardly matter
+            for name, weight in model.named_parameters():
+                if weight.ndim == 2 and "embed" not in name:
+                    weight.normal_(std=0.3)
+        return DecoderOnly(model.float(), tokenizer, dtype=dtype)
+
+    return make
+
+
+@pytest.fixture(scope="session", params=FAMILIES)
+def causal(request, make_causal):
+    """Any family, in float64. Shared by all tests: nothing may change it."""
+    return make_causal(request.param, torch.float64)
+
+
+def with_tokenizer(backbone, change):
+    """The same model with a changed copy of its tokenizer."""
+    tokenizer = copy.deepcopy(backbone.tokenizer)
+    change(tokenizer.backend_tokenizer)
+    return DecoderOnly(backbone.model, tokenizer)
+
+
+@pytest.fixture(scope="session")
+def make_beginning():
+    """Return a maker of backbones whose tokenizer puts a token before each text."""
+
+    def begin(backend):
+        backend.post_processor = processors.TemplateProcessing(
+            single="</s> $A", special_tokens=[("</s>", 1)]
+        )
+
+    return lambda backbone: with_tokenizer(backbone, begin)
+
+
+@pytest.fixture(scope="session")
+def make_merging():
+    """Return a maker of backbones whose tokenizer makes one token of ": no"."""
+    return lambda backbone: with_tokenizer(backbone, lambda backend: backend.add_tokens([": no"]))

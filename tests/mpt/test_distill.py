@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from mpt.distill import Distillation, UnequalPrompts, distillation_loss, source_loss
-from mpt.prompt import MultitaskPrompt
+from mpt.prompt import MultitaskPrompt, Prefix
 
 P, K = 4, 2
 EVERYTHING = Distillation(
@@ -34,7 +34,7 @@ def student(generator):
 def both(backbone, student, teachers, batch, settings):
     layers = (settings.encoder_layers, settings.decoder_layers)
     ours = backbone(student(batch.task_ids), batch, *layers)
-    return ours, backbone(teachers[batch.task_ids], batch, *layers)
+    return ours, backbone(Prefix(teachers, batch.task_ids), batch, *layers)
 
 
 def softmax(row, temperature):

@@ -26,12 +26,12 @@ def test_a_long_text_is_cut_keeps_its_end_of_sequence_and_is_counted(backbone):
     assert (whole.truncated, whole.truncated_answers) == (0, 0)
     assert short.truncated == sum(length > 8 for length in whole.lengths()) > 0
     assert short.truncated_answers == sum(len(whole.answer(row)) > 3 for row in range(3))
-    assert short.input(2).tolist() == [*whole.input(2)[:7].tolist(), backbone.end_token]
+    assert short.input(2).tolist() == [*whole.input(2)[:7].tolist(), backbone.model.config.eos_token_id]
 
 
 def test_an_empty_text_is_one_end_of_sequence(backbone):
     encoded = backbone.encode(INPUTS, ANSWERS, max_input=8, max_answer=8)
-    assert encoded.input(1).tolist() == [backbone.end_token]
+    assert encoded.input(1).tolist() == [backbone.model.config.eos_token_id]
 
 
 def test_no_examples_are_no_rows(backbone):

@@ -3,7 +3,7 @@ import torch
 from torch.testing import assert_close
 
 from mpt.evaluate import decode, label_scores, rank
-from mpt.prompt import prepend
+from mpt.prompt import Prefix, prepend
 
 INPUTS = ["a good film", "the worst film I ever saw, and the longest", "", "maybe", "great"]
 LABELS = ["positive", "no", "", "a great one"]
@@ -85,7 +85,7 @@ def test_decoding_is_hugging_faces_greedy_search_row_by_row(
 def test_the_first_logits_of_training_are_the_first_scores_of_decoding(backbone, encoded, prompt):
     batch = encoded.batch([0, 1], [0, 0], "cpu")
     prompts = prompt.expand(2, -1, -1)
-    trained = backbone(prompts, batch).logits[:, 0]
+    trained = backbone(Prefix(prompts, torch.arange(len(prompts))), batch).logits[:, 0]
     embeds, mask = prepend(prompts, backbone.embed(batch.input_ids), batch.mask)
     out = backbone.model.generate(
         inputs_embeds=embeds,

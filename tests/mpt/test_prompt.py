@@ -20,7 +20,7 @@ def prompt(generator):
 
 
 def test_a_prompt_is_the_formula_spelled_out(prompt):
-    got = prompt(torch.tensor([2, 0, 2]))
+    got = prompt(torch.tensor([2, 0, 2])).rows()
     for b, k in enumerate([2, 0, 2]):
         for p in range(P):
             for h in range(H):
@@ -48,7 +48,7 @@ def peft_prompt(prompt):
 def test_prompts_and_their_gradients_agree_with_peft(prompt, generator):
     theirs, ids = peft_prompt(prompt), torch.tensor([3, 1, 3])
     weight = torch.randn(B, P, H, generator=generator, dtype=torch.float64)
-    ours = prompt(ids)
+    ours = prompt(ids).rows()
     assert_close(ours, theirs(torch.arange(P).expand(B, P), ids))
 
     (ours * weight).sum().backward()
@@ -63,7 +63,7 @@ def test_prompts_and_their_gradients_agree_with_peft(prompt, generator):
 @pytest.mark.parametrize("freeze", [True, False])
 def test_a_task_absent_from_the_batch_has_a_gradient_only_if_that_is_asked_for(prompt, freeze):
     prompt.freeze_absent_tasks = freeze
-    prompt(torch.tensor([1, 1])).sum().backward()
+    prompt(torch.tensor([1, 1])).rows().sum().backward()
     assert prompt.u[1].grad is not None
     for k in (0, 2, 3):
         assert (prompt.u[k].grad is None) == freeze
@@ -75,13 +75,13 @@ def test_a_task_absent_from_the_batch_has_a_gradient_only_if_that_is_asked_for(p
 def test_a_new_prompt_is_the_shared_prompt_for_every_task(generator):
     shared = torch.randn(P, H, generator=generator)
     prompt = MultitaskPrompt.start(shared, K, rank=1, init="identity", generator=generator)
-    assert_close(prompt(torch.arange(K)), shared.expand(K, P, H), rtol=0, atol=0)
+    assert_close(prompt(torch.arange(K)).rows(), shared.expand(K, P, H), rtol=0, atol=0)
 
 
 def test_a_new_prompt_of_higher_rank_starts_near_the_shared_prompt_and_can_leave_every_rank():
     generator = torch.Generator().manual_seed(1)
     prompt = MultitaskPrompt.start(torch.ones(P, H), K, 3, "identity", generator)
-    assert (prompt(torch.arange(K)) - 1).abs().max() < 0.01
+    assert (prompt(torch.arange(K)).rows() - 1).abs().max() < 0.01
     assert prompt.u[0][:, 1:].std() > 0.01
     assert prompt.v[0][1:].std() > 0.01
 
@@ -90,7 +90,7 @@ def test_a_new_prompt_can_start_as_small_as_pefts(generator):
     prompt = MultitaskPrompt.start(torch.ones(50, 60), K, 1, "peft", generator)
     factors = torch.cat([one.flatten() for one in [*prompt.u, *prompt.v]])
     assert factors.std().item() == pytest.approx(0.02, rel=0.1)
-    assert prompt(torch.tensor([0])).abs().mean() < 1e-3
+    assert prompt(torch.tensor([0])).rows().abs().mean() < 1e-3
 
 
 def test_the_seed_of_its_generator_fixes_a_new_prompt_and_no_other_seed_does():
@@ -117,7 +117,7 @@ def test_a_target_starts_from_the_mean_matrix_cut_to_the_rank_of_the_source(prom
     left, values, right = torch.linalg.svd(mean)
     cut = sum(values[r] * torch.outer(left[:, r], right[r]) for r in range(R))
     target = prompt.for_target("average", freeze_shared=False, generator=generator)
-    assert_close(target(torch.tensor([0]))[0], prompt.shared * cut)
+    assert_close(target.task(0), prompt.shared * cut)
     assert target.num_tasks == 1
 
 
@@ -140,7 +140,7 @@ def test_adapting_a_target_does_not_move_its_source(prompt, init, generator):
 
 def test_a_frozen_shared_prompt_gets_no_gradient_and_the_factors_do(prompt, generator):
     target = prompt.for_target("average", freeze_shared=True, generator=generator)
-    target(torch.tensor([0])).sum().backward()
+    target(torch.tensor([0])).rows().sum().backward()
     assert target.shared.grad is None
     assert target.u[0].grad.any()
 
@@ -156,7 +156,7 @@ def test_parameter_counts_are_those_of_the_paper(num_tasks, per_task, generator)
 def test_a_vanilla_prompt_is_the_same_for_every_task(generator):
     tokens = torch.randn(P, H, generator=generator)
     prompt = SoftPrompt(tokens)
-    assert_close(prompt(torch.tensor([0, 7])), torch.stack([tokens, tokens]))
+    assert_close(prompt(torch.tensor([0, 7])).rows(), torch.stack([tokens, tokens]))
     assert prompt.fast() == []
 
 

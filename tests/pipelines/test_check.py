@@ -2,7 +2,7 @@
 
 import pytest
 
-from mpt.stacks import UnknownLayer
+from mpt.signals import UnknownLayer
 from pipelines.check import check
 from pipelines.inputs import TooLong
 from pipelines.spec import TransferSpec

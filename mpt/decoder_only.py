@@ -1,0 +1,300 @@
+"""Llama, GPT-2 and their kin as a backbone: what stands before all rows is run once.
+
+In a causal model the keys and values of a prompt do not depend on the text behind it. So each of
+the G different prompts of a batch runs once, with gradients where they are wanted, and the rows run
+behind their keys and values: G·P + B·T tokens instead of B·(P + T).
+"""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import DynamicCache
+
+from mpt.backbone import Architecture, Backbone, precise
+from mpt.encoding import IGNORED, Batch, Encoded, flatten
+from mpt.prompt import Prefix
+from mpt.signals import Signals, check_layer
+from mpt.text_form import ANSWER, END, begin_of_text, continuation
+
+Layers = tuple[tuple[Tensor, Tensor], ...]
+"""Keys and values of each layer, [G, kv heads, P, head size] each."""
+
+
+class NoEncoder(ValueError):
+    """Encoder states are asked of a model that has no encoder."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a decoder-only backbone has no encoder: leave encoder_layers empty, and distil "
+            "decoder_layers"
+        )
+
+
+class WindowTooShort(ValueError):
+    """A prompt and an input reach further back than a model's attention."""
+
+    def __init__(self, length: int, window: int) -> None:
+        super().__init__(
+            f"a prompt and an input of {length} tokens reach over the sliding window of {window}: "
+            "some rows would not see all of the prompt; give a shorter one, or another backbone"
+        )
+
+
+class Front(NamedTuple):
+    """What a causal model keeps of G prompts: each layer's keys and values, and the last states."""
+
+    layers: Layers
+    states: Tensor  # [G, P, H], after the final norm
+
+    @property
+    def length(self) -> int:
+        """How many tokens stand in front, P."""
+        return self.states.shape[1]
+
+
+class Reading(NamedTuple):
+    """Inputs that were read behind a front."""
+
+    cache: DynamicCache  # of front and inputs, P + T tokens
+    mask: Tensor  # [B, P + T], 1 at tokens
+    last: Tensor  # [B, H], the state after each row's last token
+
+
+class DecoderOnly(Backbone):
+    """A frozen causal model and its tokenizer.
+
+    Args:
+        model: one of Hugging Face's AutoModelForCausalLM; it is converted in place.
+        tokenizer: its tokenizer.
+        device: where it runs.
+        dtype: in which precision it runs.
+    """
+
+    architecture: ClassVar[Architecture] = "decoder-only"
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        super().__init__(model, tokenizer, device, dtype)
+        self.begin = begin_of_text(tokenizer)
+        self.pad: int = model.config.pad_token_id or 0  # never seen: rows are padded on the right
+        self.window: int | None = sliding_window(model.config)
+
+    def encode(
+        self, inputs: Sequence[str], answers: Sequence[str], max_input: int, max_answer: int
+    ) -> Encoded:
+        """Tokenise examples: `<s>input answer:`, and the label; the input is cut where too long."""
+        return self._encode(self.begin, inputs, answers, max_input, max_answer)
+
+    def encode_next(
+        self, inputs: Sequence[str], answers: Sequence[str], max_input: int, max_answer: int
+    ) -> Encoded:
+        """Tokenise examples that follow a context, and so do not begin a text."""
+        return self._encode([], inputs, answers, max_input, max_answer)
+
+    def _encode(
+        self,
+        begin: list[int],
+        inputs: Sequence[str],
+        answers: Sequence[str],
+        max_input: int,
+        max_answer: int,
+    ) -> Encoded:
+        asked = self.tokens([ANSWER])[0]
+        return flatten(
+            [[*begin, *row] for row in self.tokens([text + ANSWER for text in inputs])],
+            self.label_ids(answers),
+            max_input,
+            max_answer,
+            self.pad,
+            kept=len(asked),
+        )
+
+    def label_ids(self, labels: Sequence[str]) -> list[list[int]]:
+        """Return the token ids that write each of `labels` after `answer:`.
+
+        Raises:
+            MergedLabel: the tokenizer makes one token of a label and what stands before it.
+        """
+        return continuation(self.tokens, ANSWER, [f" {label}" for label in labels])
+
+    def prefill(self, prompts: Tensor) -> Front:
+        """Run `prompts` [G, P, H], once each."""
+        cache = DynamicCache()
+        states = self._run(prompts.to(self.model.dtype), cache)[-1]
+        return Front(tuple((layer.keys, layer.values) for layer in cache.layers), states)
+
+    def extend(self, front: Front | None, owners: Tensor, input_ids: Tensor) -> Tensor:
+        """Run `input_ids` [B, T], padded on the right, each behind its front; return [B, T, H].
+
+        Args:
+            front: what was prefilled; None is nothing.
+            owners: each row's place in the front, [B].
+            input_ids: token ids, [B, T].
+
+        Raises:
+            WindowTooShort: the model's attention does not reach back so far.
+        """
+        return self._extend(front, owners, input_ids)[0][-1]
+
+    def _extend(
+        self, front: Front | None, owners: Tensor, input_ids: Tensor, every_layer: bool = False
+    ) -> tuple[tuple[Tensor, ...], DynamicCache]:
+        length = (front.length if front else 0) + input_ids.shape[1]
+        if self.window is not None and length > self.window:
+            raise WindowTooShort(length, self.window)
+        cache = DynamicCache()
+        for at, (keys, values) in enumerate(front.layers if front else ()):
+            cache.update(_of_rows(keys, owners), _of_rows(values, owners), at)
+        # No mask: a token sees only what stands before it, so padding on the right is not seen.
+        return self._run(self.embed(input_ids), cache, every_layer), cache
+
+    def _run(
+        self, embeds: Tensor, cache: DynamicCache, every_layer: bool = False, **more: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Run `embeds` [B, T, H] behind `cache`; return the states of each layer, or the last."""
+        out = self.model.base_model(
+            inputs_embeds=embeds, past_key_values=cache, use_cache=True,
+            output_hidden_states=every_layer, **more,
+        )  # fmt: skip
+        states: tuple[Tensor, ...] = out.hidden_states or (out.last_hidden_state,)
+        return states
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Return what follows `states` [..., H]: logits [..., V]."""
+        return precise(self.model.get_output_embeddings()(states))
+
+    def forward(
+        self,
+        prefix: Prefix | None,
+        batch: Batch,
+        encoder_layers: Sequence[int] = (),
+        decoder_layers: Sequence[int] = (),
+    ) -> Signals:
+        """Read `batch` under its prompts (or none), and predict its labels; see `Backbone`.
+
+        Raises:
+            NoEncoder: an encoder layer is asked for.
+            UnknownLayer: a layer is asked for that the backbone does not have.
+        """
+        if encoder_layers:
+            raise NoEncoder
+        for layer in decoder_layers:
+            check_layer(layer, self.num_layers)
+        rows, places = joined(batch)
+        owners = batch.task_ids.new_zeros(len(rows)) if prefix is None else prefix.owners
+        front = None if prefix is None else self.prefill(prefix.prompts)
+        inner = any(layer not in {-1, self.num_layers} for layer in decoder_layers)
+        states, _ = self._extend(front, owners, rows, every_layer=inner)
+        at = places.unsqueeze(2)
+        answers = [one.gather(1, at.expand(-1, -1, one.shape[2])) for one in states]
+        logits = self.logits(answers[-1])
+        loss = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED)
+        hidden = tuple(answers[layer] if inner else answers[-1] for layer in decoder_layers)
+        return Signals(loss, logits, hidden)
+
+    def prepare(self, prompt: Tensor | None) -> Front | None:
+        """Run `prompt` [P, H] once, for all the rows that it will stand before."""
+        if prompt is None:
+            return None
+        with torch.inference_mode():
+            return self.prefill(prompt.to(self.device).unsqueeze(0))
+
+    @torch.inference_mode()
+    def read(self, front: Front | None, input_ids: Tensor, mask: Tensor) -> Reading:
+        """Run `input_ids` [B, T] behind the front; see `Backbone`."""
+        owners = input_ids.new_zeros(len(input_ids))
+        (states,), cache = self._extend(front, owners, input_ids)
+        last = states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]
+        seen = mask.new_ones(len(mask), front.length if front else 0)
+        return Reading(cache, torch.cat([seen, mask], dim=1), last)
+
+    @torch.inference_mode()
+    def score(self, reading: Reading, labels: Sequence[Sequence[int]]) -> Tensor:
+        """Return the log-probability of each of `labels`, [B, labels], in nats; see `Backbone`."""
+        first = self.logits(reading.last).log_softmax(dim=-1)  # [B, V]
+        scores = []
+        for label in labels:
+            score = first[:, label[0]]
+            if len(label) > 1:
+                ids = reading.mask.new_tensor(label[:-1]).expand(len(reading.mask), -1)
+                rest = self.logits(self._next(reading, ids, len(ids[0]))).log_softmax(dim=-1)
+                reading.cache.crop(1 - len(label))  # back to the input, for the next label
+                after = ids.new_tensor(label[1:]).expand_as(ids).unsqueeze(2)
+                score = score + rest.gather(2, after).sum(dim=(1, 2))
+            scores.append(score)
+        return torch.stack(scores, dim=1)
+
+    @torch.inference_mode()
+    def write(self, reading: Reading, max_answer: int) -> list[str]:
+        """Return the greedy answer to each row, up to the end of a line; see `Backbone`."""
+        written = self.logits(reading.last).argmax(dim=-1, keepdim=True)  # [B, 1]
+        while written.shape[1] < max_answer:
+            states = self._next(reading, written[:, -1:], written.shape[1])
+            following = self.logits(states[:, -1]).argmax(dim=-1, keepdim=True)
+            written = torch.cat([written, following], dim=1)
+        texts: list[str] = self.tokenizer.batch_decode(written, skip_special_tokens=True)
+        return [text.partition(END)[0].strip() for text in texts]
+
+    def _next(self, reading: Reading, ids: Tensor, written: int) -> Tensor:
+        """Run `ids` [B, S], the last of `written` tokens, behind what was read; [B, S, H]."""
+        # Padding stands between a row and what follows it: it is masked, and does not count.
+        mask = torch.cat([reading.mask, reading.mask.new_ones(len(ids), written)], dim=1)
+        places = mask.cumsum(dim=1)[:, -ids.shape[1] :] - 1
+        more = {"position_ids": places} if self._takes_positions else {}
+        return self._run(self.embed(ids), reading.cache, attention_mask=mask, **more)[-1]
+
+    @torch.inference_mode()
+    def shares_prefixes(self) -> bool:
+        """Say whether a text read in two parts gives the model's own logits.
+
+        Not so where attention looks ahead, or where something stands between states and logits.
+        """
+        ids = torch.arange(6, device=self.device).unsqueeze(0) % self.vocab_size
+        whole = precise(self.model(input_ids=ids, use_cache=False).logits[:, 3:])
+        front = self.prefill(self.embed(ids[:, :3]))
+        parts = self.logits(self.extend(front, ids.new_zeros(1), ids[:, 3:]))
+        loose = 1e-2 if self.model.dtype == torch.float32 else 1e-1
+        return torch.allclose(parts, whole, rtol=loose, atol=loose * float(whole.std()))
+
+    @property
+    def _takes_positions(self) -> bool:
+        return "position_ids" in self.model.base_model.forward.__annotations__
+
+
+def joined(batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return inputs and answers as one row each, and where each label token is predicted.
+
+    Returns:
+        Token ids [B, T + S - 1], padded on the right, and places [B, S] in them; a place at
+        padding in `batch.labels` means nothing.
+    """
+    answers = batch.labels[:, :-1]  # the last token of an answer is predicted, and not read
+    ids = torch.cat([batch.input_ids, answers.clamp_min(0)], dim=1)
+    seen = torch.cat([batch.mask.bool(), answers != IGNORED], dim=1)
+    order = seen.long().argsort(dim=1, descending=True, stable=True)
+    lengths = batch.mask.sum(dim=1, keepdim=True)
+    places = lengths - 1 + torch.arange(batch.labels.shape[1], device=ids.device)
+    return ids.gather(1, order), places.clamp_max(ids.shape[1] - 1)
+
+
+def sliding_window(config: Any) -> int | None:
+    """Return how many tokens back a model's attention reaches; None is all."""
+    if not getattr(config, "use_sliding_window", True):
+        return None  # Qwen names a window that it does not use
+    window: int | None = getattr(config, "sliding_window", None)
+    return window
+
+
+def _of_rows(layer: Tensor, owners: Tensor) -> Tensor:
+    """Return keys or values [G, heads, P, size] of each row's front, [B, heads, P, size]."""
+    if len(layer) == 1:
+        return layer.expand(len(owners), -1, -1, -1)
+    return layer[owners]
