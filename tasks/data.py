@@ -78,7 +78,7 @@ def digest(task: Task, examples: Sequence[Example]) -> str:
     """
     seen = hashlib.sha256(_canonical([task.labels, list(task.metrics)]))
     for example in examples:
-        seen.update(_canonical(example))
+        seen.update(_canonical([example.input, example.answers, example.group]))
     return seen.hexdigest()
 
 

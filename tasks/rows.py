@@ -87,10 +87,15 @@ def texts(values: object, column: str) -> tuple[str, ...]:
 
 def template(form: str, labels: Sequence[str]) -> Callable[[Row], Example]:
     """Return a reader: `form` with the row's texts is the input, its label's word the answer."""
-    columns = [name for _, name, _, _ in Formatter().parse(form) if name]
+    parts = [(format_, name) for format_, name, _, _ in Formatter().parse(form)]
 
     def read(row: Row) -> Example:
-        cells = {column: text(row, column) for column in columns}
-        return Example(form.format(**cells), (label(row, labels),))
+        written, fields = "", []
+        for format_, column in parts:
+            written += format_
+            if column:
+                start, written = len(written), written + text(row, column)
+                fields.append((start, len(written)))
+        return Example(written, (label(row, labels),), fields=tuple(fields))
 
     return read

@@ -20,6 +20,9 @@ class Example(NamedTuple):
     """The first is what it is trained to write; any of them is right."""
     group: str = ""
     """Examples that are scored together: a MultiRC question, a ReCoRD query."""
+    fields: tuple[tuple[int, int], ...] = ()
+    """Where in the input the row's own words stand, by characters; the rest is the task's format.
+    () where that is not told."""
 
 
 Metric = Callable[[Sequence[str], Sequence[Example]], float]
