@@ -21,7 +21,8 @@ LONGEST = 320  # tokens of a run
 BEGIN = 1  # </s> stands before each text: attention needs a place to rest
 BATCHES = {"runs": 16, "books": 8}
 BOOK_TOKENS = 192
-WEIGHTS = {"runs": 0.75, "books": 0.25}
+REPEATED = 0.5  # of the windows of books
+WEIGHTS = {"runs": 0.65, "books": 0.35}
 TEXT_WEIGHT = 0.15  # of a run's words beside its labels; they are many
 TEXT_SHARE = 0.6  # of a run's words that are predicted at all: the head is dear
 NEWLINE = "\u010a"  # as byte-level BPE writes it
@@ -116,6 +117,11 @@ def _tokens(tokenizer: PreTrainedTokenizerFast, pieces: Sequence[Piece]) -> list
 def _window(tokens: np.ndarray, rng: np.random.Generator) -> Row:
     start = int(rng.integers(len(tokens) - BOOK_TOKENS))
     ids = tokens[start : start + BOOK_TOKENS].astype(int).tolist()
+    if rng.random() < REPEATED:
+        # What was read once is read again: each of its words teaches to look back.
+        width = int(rng.integers(8, 81))
+        ids = (ids[:width] * BOOK_TOKENS)[:BOOK_TOKENS]
+        return "repeated", [BEGIN, *ids], [0.0] * (width + 1) + [1.0] * (BOOK_TOKENS - width)
     return "books", [BEGIN, *ids], [0.0, *[1.0] * BOOK_TOKENS]
 
 

@@ -288,7 +288,7 @@ GAMES: dict[str, tuple[Callable[[Runs], Game], float]] = {
     }.items()},
     "topics": (Runs.topics, 0.7),
     "opinions": (Runs.opinions, 2),
-    "drill": (Runs.drill, 3),
+    "drill": (Runs.drill, 14),
     "clusters": (Runs.clusters, 3),
     "order": (Runs.order, 2),
     "contains": (Runs.contains, 0.8),

@@ -17,6 +17,7 @@ for where, commands in {
         "run": "Run a whole transfer: teachers, source prompt, targets and their baselines.",
         "learn": "Train only the teachers and the source prompt of a spec, and register them.",
         "adapt": "Adapt a source prompt to one task or several, and test it on each.",
+        "few_shot": "Learn tasks from a few examples each: CPT, beside its controls.",
     },
     "flows.questions": {
         "tasks": "List all tasks, or describe one.",

@@ -1,6 +1,7 @@
 """The commands that train. Heavy libraries are imported once the command line is understood."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
@@ -10,7 +11,17 @@ from cyclopts import Parameter
 from pydantic import ConfigDict
 
 from flows.options import Common, print_json
-from pipelines.spec import AdaptSpec, Count, Precision, Seed, TargetTraining, TransferSpec
+from pipelines.spec import (
+    AdaptSpec,
+    ContextTraining,
+    Count,
+    FewShotPlan,
+    Precision,
+    Seed,
+    TargetTraining,
+    Training,
+    TransferSpec,
+)
 
 Shared = Annotated[Common | None, Parameter(name="*")]
 
@@ -28,8 +39,8 @@ class NoSpec(LookupError):
 class NoTask(ValueError):
     """Nothing to adapt to, or the same thing twice."""
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"adapt {problem}: `prompt-transfer tasks` lists them")
+    def __init__(self, command: str, problem: str) -> None:
+        super().__init__(f"{command} {problem}: `prompt-transfer tasks` lists them")
 
 
 class AdaptOptions(TargetTraining):
@@ -42,6 +53,35 @@ class AdaptOptions(TargetTraining):
     seed: Seed = 0
     steps: Count = 100
     batch_size: Count = 16
+
+
+class FewShotOptions(ContextTraining):
+    """How to learn from a few examples, from the command line."""
+
+    model_config = ConfigDict(strict=False)  # the command line is text
+
+    backbone: str = "nano-lm"
+    precision: Precision = "float32"
+    seed: Seed = 0
+    shots: Count = 4
+    """Examples in all, as many of each label as of any other."""
+    per_class: bool = False
+    """So many shots of each label."""
+    draws: Count = 10
+    """How often they are drawn anew."""
+    prompt_length: Count = 10
+    """Tokens of the prompt that is tuned on the same examples, for comparison."""
+
+    def plan(self, tasks: Sequence[str]) -> FewShotPlan:
+        """Return the jobs on `tasks`."""
+        given = dict(self)
+        context = {name: given.pop(name) for name in ContextTraining.model_fields}
+        moved = ContextTraining.model_validate(context)
+        tuning = Training(
+            steps=max(moved.steps, 1), batch_size=moved.batch_size, validations=moved.validations,
+            validation_rows=moved.validation_rows, max_length=moved.max_length,
+        )  # fmt: skip
+        return FewShotPlan(tasks=list(tasks), context=moved, tuning=tuning, **given)
 
 
 def demo(*, common: Shared = None) -> None:
@@ -66,9 +106,9 @@ def run(spec: str, /, *, common: Shared = None) -> None:
 
     report = run_transfer(asked)
     if common.json:
-        print_json(asdict(report))
+        print_json({**asdict(report.targets), "few_shot": [asdict(one) for one in report.few_shot]})
     else:
-        scoreboard.show_report(report, settings)
+        scoreboard.show_transfer(report, settings)
 
 
 def learn(spec: str, /, *, common: Shared = None) -> None:
@@ -109,10 +149,7 @@ def adapt(
     """
     common = common or Common()
     common.use()
-    if not names:
-        raise NoTask("needs a task")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise NoTask(f"names {', '.join(twice)} twice")
+    _check_names("adapt", names)
     values = dict(options or AdaptOptions())
     specs = [AdaptSpec.model_validate({**values, "task": name}) for name in names]
     from flows import scoreboard
@@ -123,6 +160,42 @@ def adapt(
         print_json([asdict(one) for one in adapted])
     else:
         scoreboard.show_adapted(adapted)
+
+
+def few_shot(
+    *names: str,
+    source: Annotated[str | None, Parameter(name="--from")] = None,
+    options: Annotated[FewShotOptions | None, Parameter(name="*")] = None,
+    common: Shared = None,
+) -> None:
+    """Learn tasks from a few examples each: CPT, beside its controls on the same draws.
+
+    Parameters
+    ----------
+    names
+        The tasks.
+    source
+        A source prompt to put before the examples too: best, @champion, a version or a digest.
+    """
+    common = common or Common()
+    common.use()
+    _check_names("few-shot", names)
+    plan = (options or FewShotOptions()).plan(names)
+    from flows import scoreboard
+    from flows.running import run_few_shot
+
+    report = run_few_shot(plan, source)
+    if common.json:
+        print_json(asdict(report))
+    else:
+        scoreboard.show_few_shot_report(report)
+
+
+def _check_names(command: str, names: Sequence[str]) -> None:
+    if not names:
+        raise NoTask(command, "needs a task")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise NoTask(command, f"names {', '.join(twice)} twice")
 
 
 def load_spec(name: str) -> TransferSpec:

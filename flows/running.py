@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows import display
-from flows.queries import source_for
+from flows.queries import source_for, source_prompt
 from flows.settings import open_services
-from pipelines.check import check
+from pipelines.check import check, check_few_shot
+from pipelines.few_shot_report import FewShotRow, few_shot_rows
 from pipelines.records import ScoreRecord
 from pipelines.report import Report, report, trial_scores, validation
-from pipelines.spec import AdaptSpec, TransferSpec
+from pipelines.spec import AdaptSpec, FewShotPlan, TransferSpec
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,24 @@ class Tested:
     unregistered: str
 
 
-def run_transfer(spec: TransferSpec) -> Report:
-    """Run a whole transfer; return its table."""
+@dataclass(frozen=True)
+class FewShotReport:
+    """What few-shot jobs found."""
+
+    rows: tuple[FewShotRow, ...]
+    unregistered: str
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """What a transfer found, with the few-shot jobs beside it."""
+
+    targets: Report
+    few_shot: tuple[FewShotRow, ...]
+
+
+def run_transfer(spec: TransferSpec) -> TransferReport:
+    """Run a whole transfer; return its tables."""
     with open_services() as svc:
         check(spec, svc)
     from flows.transfer import transfer  # Prefect, which takes a second to import
@@ -44,7 +61,7 @@ def run_transfer(spec: TransferSpec) -> Report:
     with display.showing(_steps(spec)):
         outcome = transfer(spec)
     with open_services() as svc:
-        return report(spec, outcome, svc)
+        return TransferReport(report(spec, outcome, svc), few_shot_rows(outcome.few_shot, svc))
 
 
 def run_learn(spec: TransferSpec) -> list[SourcePrompt]:
@@ -93,6 +110,39 @@ def run_adapt(specs: Sequence[AdaptSpec], named: str) -> list[Tested]:
     return tested
 
 
+def run_few_shot(plan: FewShotPlan, named: str | None) -> FewShotReport:
+    """Learn each task of `plan` from a few examples, in every way; return the scores.
+
+    Args:
+        plan: the jobs.
+        named: a source prompt to stand before the contexts too, as a person names it, or none.
+
+    Raises:
+        LookupError: a task, the backbone or the prompt is unknown.
+        ValueError: the examples, labels or lengths do not suit the backbone; nothing is trained.
+    """
+    with open_services() as svc:
+        front = None
+        if named:
+            backbone = svc.backbone(plan.backbone, plan.precision)
+            front = source_prompt(named, backbone.digest, svc.lineage)
+        check_few_shot(plan, front, svc)
+    from flows.few_shot import few_shot
+
+    with display.showing(_few_shot_steps(plan, 2 if front else 1)):
+        outcome = few_shot(plan, front)
+    with open_services() as svc:
+        return FewShotReport(few_shot_rows(outcome.tasks, svc), outcome.unregistered)
+
+
+def _few_shot_steps(plan: FewShotPlan, moved: int) -> int:
+    from flows.steps import EVALUATION
+
+    tests = (moved + 2) * EVALUATION  # and those of in-context learning and of prompt tuning
+    trial = plan.tuning.steps + moved * plan.context.steps + tests
+    return len(plan.tasks) * (plan.draws * trial + 2 * EVALUATION)
+
+
 def _source_steps(spec: TransferSpec) -> int:
     return len(spec.seeds) * (len(spec.sources) * spec.teach.steps + spec.learn.steps)
 
@@ -102,4 +152,5 @@ def _steps(spec: TransferSpec) -> int:
 
     trial = 2 * (spec.adapt.steps + EVALUATION)
     targets = len(spec.targets) * (len(spec.seeds) * trial + 2 * EVALUATION)
-    return _source_steps(spec) + targets
+    few_shot = _few_shot_steps(spec.few_shot, 1) if spec.few_shot else 0
+    return _source_steps(spec) + targets + few_shot

@@ -7,15 +7,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.running import SourcePrompt, Tested
+from flows.running import FewShotReport, SourcePrompt, Tested, TransferReport
 from flows.settings import Settings
+from pipelines.few_shot_report import FewShotRow, MethodScores
 from pipelines.report import Report, Row, Scores
 
 console = Console()
 
 
-def show_report(report: Report, settings: Settings) -> None:
-    """Print the table of a transfer, what it rests on, and where to look next."""
+def show_transfer(report: TransferReport, settings: Settings) -> None:
+    """Print the tables of a transfer, what they rest on, and where to look next."""
+    show_report(report.targets)
+    if report.few_shot:
+        console.print()
+        show_few_shot(report.few_shot)
+    _next(report.targets, settings)
+
+
+def show_report(report: Report) -> None:
+    """Print the table of the targets, and what it rests on."""
     console.print(f"test scores, mean ± standard deviation over {report.seeds} seed(s)")
     table = _table("target\nfamily\nmetric")
     for name in (
@@ -27,7 +37,6 @@ def show_report(report: Report, settings: Settings) -> None:
         table.add_row(*_cells(row, report.seeds))
     _print(table)
     _notes(report)
-    _next(report, settings)
 
 
 def _table(*columns: str) -> Table:
@@ -124,6 +133,43 @@ def show_adapted(tested: Sequence[Tested]) -> None:
         )
     _print(table)
     _why_not(one.unregistered for one in tested)
+
+
+def show_few_shot(rows: Sequence[FewShotRow]) -> None:
+    """Print one table for each task that was learned from a few examples."""
+    for row in rows:
+        console.print(
+            f"{row.task}: {row.shots} shots, {row.draws} draw(s), n test {row.n_test:,}; majority "
+            f"{row.majority:.1f}, zero-shot {row.zero_shot:.1f}",
+            highlight=False,
+        )
+        table = _table("method")
+        first = row.methods[0].method
+        for name in (row.metric, "95 %", f"minus {first} [95 %]"):
+            table.add_column(name, justify="right")
+        table.add_column("best prompt")
+        for one in row.methods:
+            table.add_row(*_few_shot_cells(one, row.methods[0]))
+        _print(table)
+    console.print(
+        "Mean ± standard deviation over draws; all methods have the same examples, in the same "
+        "template. Intervals draw both draws and test rows anew."
+    )
+
+
+def _few_shot_cells(one: MethodScores, first: MethodScores) -> list[str]:
+    (low, high), (worse, better) = one.interval, one.gain
+    mean = one.scores.mean - first.scores.mean
+    gain = f"{mean:+.1f} [{worse:+.1f}, {better:+.1f}]" if one is not first else ""
+    version = one.version or "not registered yet"
+    return [one.method, _scores(one.scores), f"{low:.1f} to {high:.1f}", gain, version]
+
+
+def show_few_shot_report(report: FewShotReport) -> None:
+    """Print what few-shot jobs found."""
+    show_few_shot(report.rows)
+    _why_not([report.unregistered])
+    console.print(f"next: prompt-transfer best {report.rows[0].task}", highlight=False)
 
 
 def _why_not(reasons: Iterable[str]) -> None:

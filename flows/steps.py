@@ -13,12 +13,21 @@ from flows import display
 from flows.queries import source_for
 from flows.settings import open_lineage, open_registry, open_services
 from pipelines.adapt import adapt
-from pipelines.check import check
+from pipelines.check import check, check_few_shot
 from pipelines.evaluate import evaluate
+from pipelines.few_shot import few_shot
 from pipelines.learn import learn
 from pipelines.locks import Busy
 from pipelines.records import MULTITASK
-from pipelines.spec import AdaptSpec, EvaluateSpec, LearnSpec, TeachSpec, TransferSpec
+from pipelines.spec import (
+    AdaptSpec,
+    EvaluateSpec,
+    FewShotPlan,
+    FewShotSpec,
+    LearnSpec,
+    TeachSpec,
+    TransferSpec,
+)
 from pipelines.teach import teach
 
 TRANSIENT = (ConnectionError, TimeoutError, OperationalError)
@@ -45,6 +54,13 @@ def check_step(spec: TransferSpec) -> None:
     """Refuse what cannot run, before anything is trained."""
     with open_services() as svc:
         check(spec, svc)
+
+
+@prefect.task(task_run_name="check-few-shot", **STEP)
+def check_few_shot_step(plan: FewShotPlan, front: str | None) -> None:
+    """Refuse what cannot run, before anything is trained."""
+    with open_services() as svc:
+        check_few_shot(plan, front, svc)
 
 
 @prefect.task(task_run_name="find-source", **STEP)
@@ -81,6 +97,13 @@ def adapt_step(spec: AdaptSpec, source: str) -> str:
     """Adapt the source prompt with this digest to one target; return the run id."""
     with display.counted("adapt", spec.task, spec.seed, spec.steps), open_services() as svc:
         return adapt(spec, source, svc)
+
+
+@prefect.task(task_run_name="few-shot-{spec.task}-draw{spec.draw.seed}", **STEP)
+def few_shot_step(spec: FewShotSpec, front: str | None) -> str:
+    """Move a context of a few examples behind the prompt `front`, or none; return the run id."""
+    with display.counted("few_shot", spec.task, spec.draw.seed, spec.steps), open_services() as svc:
+        return few_shot(spec, front, svc)
 
 
 @prefect.task(task_run_name="evaluate-{spec.task}-{spec.method}-seed{spec.seed}", **STEP)

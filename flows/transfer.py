@@ -1,15 +1,12 @@
 """The flows: order and fan-out. Nothing is computed here, and nothing is remembered."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import prefect
-from prefect.futures import wait
-from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows import stopping
-from flows.errors import JobsFailed
-from flows.settings import Settings
+from flows import few_shot
+from flows.jobs import FLOW, Future, Jobs, later, settle, tested, wait_for
 from flows.steps import (
     adapt_step,
     check_step,
@@ -20,26 +17,8 @@ from flows.steps import (
     publish_step,
     teach_step,
 )
-from pipelines.outcome import Adapted, Learned, Target, Transferred, Trial
+from pipelines.outcome import Adapted, Learned, Target, Transferred
 from pipelines.spec import AdaptSpec, EvaluateSpec, TransferSpec
-
-Future = Any  # a PrefectFuture; steps take one where they declare its result
-FLOW: dict[str, Any] = {
-    "persist_result": False,
-    # Prefect's own default is a thread for each job: all of them at once.
-    "task_runner": ThreadPoolTaskRunner(max_workers=Settings.read().workers),
-}
-
-
-class Jobs(NamedTuple):
-    """A prompt being trained for a target, and its test, which waits for it."""
-
-    trained: Future
-    tested: Future
-
-    def result(self) -> Trial:
-        """Return the ids of both runs."""
-        return Trial(trained=self.trained.result(), tested=self.tested.result())
 
 
 class Sources(NamedTuple):
@@ -63,7 +42,7 @@ def learn_source(spec: TransferSpec) -> Learned:
     """
     check_step(spec)
     sources = _learn(spec)
-    _settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
+    settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
     runs = [jobs.learned.result() for jobs in sources.values()]
     return Learned(runs=runs, unregistered=publish_step())
 
@@ -80,9 +59,9 @@ def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
         JobsFailed: after every target has ended, if any of them failed.
     """
     found = find_source_step(targets, source)
-    trained = [_later(adapt_step, spec, found) for spec in targets]
-    jobs = _tested([_test_of(spec) for spec in targets], trained)
-    _settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
+    trained = [later(adapt_step, spec, found) for spec in targets]
+    jobs = tested([_test_of(spec) for spec in targets], trained)
+    settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
     return Adapted(trials=[job.result() for job in jobs], unregistered=publish_step())
 
 
@@ -97,18 +76,21 @@ def transfer(spec: TransferSpec) -> Transferred:
     # A job that waits holds a worker: trainings come before the tests that wait for them.
     sources = _learn(spec)
     scratch = {task: _scratch(spec, task) for task in spec.targets}
-    prompts = [_later(prompt_step, jobs.learned) for jobs in sources.values()]
+    prompts = [later(prompt_step, jobs.learned) for jobs in sources.values()]
     adapted = {task: _adapted(spec, task, prompts) for task in spec.targets}
+    drawn = few_shot.train(spec.few_shot, None) if spec.few_shot else {}
     jobs = {
         task: (_tests(spec, task, scratch[task]), _tests(spec, task, adapted[task]))
         for task in spec.targets
     }
     plain = {task: _plain(spec, task) for task in spec.targets}
+    shots = few_shot.test(spec.few_shot, drawn) if spec.few_shot else {}
     futures = {task: [*_futures(jobs[task]), *plain[task]] for task in spec.targets}
-    _wait(futures)
+    futures |= {f"{task} (few-shot)": one.all for task, one in shots.items()}
+    wait_for(futures)
     # Without its source no target can be adapted: that is one failure to tell, and not one each.
-    _settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
-    _settle(futures, "targets")
+    settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
+    settle(futures, "targets")
     targets = [
         Target(
             task=task,
@@ -120,42 +102,35 @@ def transfer(spec: TransferSpec) -> Transferred:
         for task in spec.targets
     ]
     learned = [jobs.learned.result() for jobs in sources.values()]
-    return Transferred(learned=learned, targets=targets, unregistered=publish_step())
-
-
-def _later(step: Any, *given: Any) -> Future:
-    # Prefect's types do not know that a step also takes the futures of what it declares.
-    return step.submit(*given)
+    return Transferred(
+        learned=learned,
+        targets=targets,
+        few_shot=[one.result(task) for task, one in shots.items()],
+        unregistered=publish_step(),
+    )
 
 
 def _learn(spec: TransferSpec) -> dict[str, Sources]:
-    teachers = [[_later(teach_step, one) for one in spec.teach_specs(seed)] for seed in spec.seeds]
+    teachers = [[later(teach_step, one) for one in spec.teach_specs(seed)] for seed in spec.seeds]
     return {
-        f"seed {seed}": Sources(runs, _later(learn_step, spec.learn_spec(seed), runs))
+        f"seed {seed}": Sources(runs, later(learn_step, spec.learn_spec(seed), runs))
         for seed, runs in zip(spec.seeds, teachers, strict=True)
     }
 
 
 def _scratch(spec: TransferSpec, task: str) -> list[Future]:
-    return [_later(teach_step, spec.scratch_spec(task, seed)) for seed in spec.seeds]
+    return [later(teach_step, spec.scratch_spec(task, seed)) for seed in spec.seeds]
 
 
 def _adapted(spec: TransferSpec, task: str, sources: Sequence[Future]) -> list[Future]:
     return [
-        _later(adapt_step, spec.adapt_spec(task, seed), source)
+        later(adapt_step, spec.adapt_spec(task, seed), source)
         for seed, source in zip(spec.seeds, sources, strict=True)
     ]
 
 
 def _tests(spec: TransferSpec, task: str, trained: Sequence[Future]) -> list[Jobs]:
-    return _tested([spec.evaluate_spec(task, seed, "prompt") for seed in spec.seeds], trained)
-
-
-def _tested(tests: Sequence[EvaluateSpec], trained: Sequence[Future]) -> list[Jobs]:
-    return [
-        Jobs(run, _later(evaluate_step, test, run))
-        for test, run in zip(tests, trained, strict=True)
-    ]
+    return tested([spec.evaluate_spec(task, seed, "prompt") for seed in spec.seeds], trained)
 
 
 def _test_of(spec: AdaptSpec) -> EvaluateSpec:
@@ -172,33 +147,10 @@ def _plain(spec: TransferSpec, task: str) -> tuple[Future, Future]:
     # Neither depends on a seed, so they are run once, under the first.
     seed = spec.seeds[0]
     return (
-        _later(evaluate_step, spec.evaluate_spec(task, seed, "majority"), None),
-        _later(evaluate_step, spec.evaluate_spec(task, seed, "zero_shot"), None),
+        later(evaluate_step, spec.evaluate_spec(task, seed, "majority"), None),
+        later(evaluate_step, spec.evaluate_spec(task, seed, "zero_shot"), None),
     )
 
 
 def _futures(jobs: tuple[list[Jobs], list[Jobs]]) -> list[Future]:
     return [future for method in jobs for job in method for future in job]
-
-
-def _wait(parts: dict[str, list[Future]]) -> None:
-    with stopping.passed_on():
-        wait([future for jobs in parts.values() for future in jobs])
-
-
-def _settle(parts: dict[str, list[Future]], what: str) -> None:
-    """Wait for all jobs of all parts; then fail if any did."""
-    _wait(parts)
-    errors = {name: _error(jobs) for name, jobs in parts.items()}
-    if failed := {name: error for name, error in errors.items() if error}:
-        publish_step()  # what the others made is done
-        raise JobsFailed(failed, len(parts), what)
-
-
-def _error(jobs: Sequence[Future]) -> BaseException | None:
-    """Return the error of the first job that failed, if one did."""
-    for job in jobs:
-        if not job.state.is_completed():
-            error: BaseException = job.state.result(raise_on_failure=False)
-            return error
-    return None

@@ -1,8 +1,10 @@
 """All that can be refused before anything is trained."""
 
+from mpt.decoder_only import NoEncoder
 from mpt.signals import check_layer
+from pipelines.few_shot import check_context
 from pipelines.services import Services
-from pipelines.spec import TransferSpec
+from pipelines.spec import FewShotPlan, TransferSpec
 
 
 def check(spec: TransferSpec, svc: Services) -> None:
@@ -10,11 +12,14 @@ def check(spec: TransferSpec, svc: Services) -> None:
 
     Raises:
         LookupError: a task, the backbone, or a layer of it is unknown.
-        ValueError: rows are missing or wrong, or prompt and input are too long.
+        ValueError: rows are missing or wrong, prompt and input are too long, or a backbone is of
+            the wrong kind.
     """
     given = {name: svc.task(name) for name in (*spec.sources, *spec.targets)}
     backbone = svc.backbone(spec.backbone, spec.precision)
     distil = spec.learn.distillation
+    if distil.encoder_layers and backbone.architecture == "decoder-only":
+        raise NoEncoder
     for layer in (*distil.encoder_layers, *distil.decoder_layers):
         check_layer(layer, backbone.num_layers)
     for names, training in (
@@ -26,3 +31,27 @@ def check(spec: TransferSpec, svc: Services) -> None:
             given[name].check_length(
                 backbone, spec.backbone, spec.prompt_length, training.max_length
             )
+    if spec.few_shot:
+        check_few_shot(spec.few_shot, None, svc)
+
+
+def check_few_shot(plan: FewShotPlan, front: str | None, svc: Services) -> None:
+    """See that every draw of every task makes a context that the backbone can read.
+
+    Args:
+        plan: the jobs.
+        front: digest of the prompt that is to stand before the contexts too, or none.
+        svc: where tasks and backbones are opened.
+
+    Raises:
+        LookupError: a task, the backbone or the front is unknown.
+        ValueError: see `pipelines.few_shot.few_shot`.
+    """
+    backbone = svc.backbone(plan.backbone, plan.precision)
+    before = svc.lineage.get_prompt(front) if front else None
+    for task in plan.tasks:
+        given = svc.task(task)
+        for number in range(plan.draws):
+            check_context(plan.context_spec(task, number, 0), given, before, backbone)
+        limit = plan.tuning.max_length
+        given.check_length(backbone, plan.backbone, plan.prompt_length, limit)

@@ -66,7 +66,8 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
         if backbone is None:
             answers = majority(given.task, given.examples("train"), exam.examples)
         else:
-            encoded = given.encode(backbone, exam.examples, spec.max_length)
+            behind = known is not None and known.kind == "context"
+            encoded = given.encode(backbone, exam.examples, spec.max_length, behind)
             answers = answer(backbone, steering, given.task, encoded, svc.batch_size)
             run.truncated = encoded.truncated
         run.scores += exam.scores(answers, svc.store, spec.method)

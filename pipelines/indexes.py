@@ -8,7 +8,7 @@ An index joins the table of its columns.
 from sqlalchemy import Column, Index, text
 
 from pipelines import tables
-from pipelines.tables import datasets, prompts, registrations, run_prompts, runs, scores
+from pipelines.tables import datasets, draws, prompts, registrations, run_prompts, runs, scores
 
 
 def _unique_where(condition: str, name: str, *columns: Column[str]) -> None:
@@ -17,6 +17,7 @@ def _unique_where(condition: str, name: str, *columns: Column[str]) -> None:
 
 
 Index("ix_dataset_task", datasets.c.task)
+Index("ix_draw_dataset", draws.c.dataset_sha)
 Index("ix_prompt_task", prompts.c.task)
 Index("ix_run_task", runs.c.task)
 Index("ix_run_prompt_prompt", run_prompts.c.prompt_sha, run_prompts.c.role)

@@ -1,26 +1,31 @@
 """What a stage reads: a task with its rows, tokenised for a backbone, and checked against it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import tasks
 from mpt.backbone import Backbone
+from mpt.decoder_only import DecoderOnly
 from mpt.encoding import Encoded
-from pipelines.records import BackboneInfo, DatasetInfo, Split
+from pipelines.records import BackboneInfo, DatasetInfo, DrawInfo, Split
+from pipelines.spec import Draw
 from tasks import Example, Task
 from tasks.data import Data, digest, load
+from tasks.draws import draw
 
 
 class TooLong(ValueError):
     """A prompt and an input together are longer than the backbone says it can read."""
 
-    def __init__(self, prompt: int, length: int, backbone: str, limit: int, task: str) -> None:
+    def __init__(
+        self, prompt: int, length: int, backbone: str, limit: int, *, task: str, instead: str
+    ) -> None:
         super().__init__(
             f"a prompt of {prompt} tokens and inputs of up to {length} for {task!r} make "
-            f"{prompt + length}, but {backbone!r} declares {limit}: give a shorter prompt_length, "
-            f"or a max_length of {max(limit - prompt, 0)} or less"
+            f"{prompt + length}, but {backbone!r} declares {limit}: give {instead}, or a "
+            f"max_length of {max(limit - prompt, 0)} or less"
         )
 
 
@@ -54,6 +59,27 @@ class TaskInput:
             return self._info(split, digest(self.task, examples), len(examples))
         return self._info(split, self._digests[split], len(getattr(self.data, split)))
 
+    def training(self, limit: int | None, few: Draw | None) -> list[Example]:
+        """Return what is trained on: the first `limit` examples, or a few that are drawn.
+
+        Raises:
+            TooFewExamples: there are not so many to draw from.
+        """
+        if few is None:
+            return self.examples("train", limit)
+        candidates = self.examples("train", limit)
+        return draw(self.task, candidates, few.shots, few.per_class, few.seed)
+
+    def training_info(self, limit: int | None, few: Draw | None) -> DatasetInfo:
+        """Return what lineage keeps of `training`."""
+        whole = self.info("train", limit)
+        if few is None:
+            return whole
+        drawn = self.training(limit, few)
+        how = DrawInfo(whole, few.seed, few.shots, few.per_class)
+        info = self._info("train", digest(self.task, drawn), len(drawn))
+        return replace(info, origin=f"drawn from {whole.origin}", draw=how)
+
     def max_input(self, limit: int | None) -> int:
         """Return how many tokens of an input are kept."""
         return limit or self.task.max_input
@@ -62,26 +88,41 @@ class TaskInput:
         """Return how much of inputs and answers is kept: it can change a number."""
         return f"{self.max_input(limit)} {self.task.max_answer}"
 
-    def encode(self, backbone: Backbone, examples: Sequence[Example], limit: int | None) -> Encoded:
+    def encode(
+        self,
+        backbone: Backbone,
+        examples: Sequence[Example],
+        limit: int | None,
+        behind_context: bool = False,
+    ) -> Encoded:
         """Tokenise `examples` with the answer that is trained on."""
-        return backbone.encode(
-            [one.input for one in examples],
-            [one.answers[0] for one in examples],
-            self.max_input(limit),
-            self.task.max_answer,
-        )
+        inputs, answers = [one.input for one in examples], [one.answers[0] for one in examples]
+        lengths = self.max_input(limit), self.task.max_answer
+        if behind_context:
+            assert isinstance(backbone, DecoderOnly), "lineage says so of each context prompt"
+            return backbone.encode_next(inputs, answers, *lengths)
+        return backbone.encode(inputs, answers, *lengths)
 
     def check_length(
-        self, backbone: Backbone, name: str, prompt_length: int, limit: int | None
+        self,
+        backbone: Backbone,
+        name: str,
+        prompt_length: int,
+        limit: int | None,
+        *,
+        instead: str = "a shorter prompt_length",
     ) -> None:
-        """Refuse inputs that do not fit beside a prompt.
+        """Refuse inputs that do not fit beside a prompt; `instead` is what to give.
 
         Raises:
             TooLong: prompt and input are over what the backbone declares.
         """
         length = self.max_input(limit)
         if backbone.max_length is not None and prompt_length + length > backbone.max_length:
-            raise TooLong(prompt_length, length, name, backbone.max_length, self.task.name)
+            raise TooLong(
+                prompt_length, length, name, backbone.max_length, task=self.task.name,
+                instead=instead,
+            )  # fmt: skip
 
     @cached_property
     def _digests(self) -> dict[Split, str]:
@@ -105,4 +146,5 @@ def backbone_info(backbone: Backbone, name: str) -> BackboneInfo:
         num_layers=backbone.num_layers,
         num_heads=backbone.num_heads,
         parameters=backbone.num_parameters,
+        architecture=backbone.architecture,
     )

@@ -71,6 +71,7 @@ def backbone_info(connection: Connection, sha: str) -> BackboneInfo:
         num_layers=row.num_layers,
         num_heads=row.num_heads,
         parameters=row.parameters,
+        architecture=row.architecture,
     )
 
 

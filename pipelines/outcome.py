@@ -42,10 +42,29 @@ class Target(Outcome):
     adapted: list[Trial]
 
 
+class FewShot(Outcome):
+    """What few-shot jobs leave for one task: a trial for each draw, and the two plain baselines."""
+
+    task: str
+    majority: str
+    zero_shot: str
+    trials: dict[str, list[Trial]]
+    """By method, in the order of tables."""
+
+
+class FewShots(Outcome):
+    """What `few_shot` leaves."""
+
+    tasks: list[FewShot]
+    unregistered: str
+    """Why the model registry lacks the prompts; empty when it has them."""
+
+
 class Transferred(Outcome):
     """What `transfer` leaves."""
 
     learned: list[str]
     """The source runs, one for each seed."""
     targets: list[Target]
+    few_shot: list[FewShot]
     unregistered: str

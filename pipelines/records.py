@@ -7,11 +7,13 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal
 
-Stage = Literal["teach", "learn", "adapt", "evaluate"]
-Kind = Literal["teacher", "source", "target"]
+Architecture = Literal["encoder-decoder", "decoder-only"]
+Stage = Literal["teach", "learn", "adapt", "few_shot", "evaluate"]
+Kind = Literal["teacher", "source", "target", "context"]
 Split = Literal["train", "validation", "test"]
 Method = Literal["prompt", "zero_shot", "majority"]
-ReadRole = Literal["teacher", "source", "evaluated"]
+ReadRole = Literal["teacher", "source", "front", "evaluated"]
+"""What a prompt is to the run that reads it; a front stands before a context."""
 
 MULTITASK = "multitask"
 """The task of what belongs to several tasks: a source prompt, a mean score."""
@@ -37,6 +39,18 @@ class BackboneInfo:
     num_layers: int
     num_heads: int
     parameters: int
+    architecture: Architecture = "encoder-decoder"
+
+
+@dataclass(frozen=True)
+class DrawInfo:
+    """How a few examples were drawn from a dataset."""
+
+    of: "DatasetInfo"
+    """What they were drawn from."""
+    seed: int
+    shots: int
+    per_class: bool
 
 
 @dataclass(frozen=True)
@@ -49,6 +63,8 @@ class DatasetInfo:
     origin: str
     num_rows: int
     revision: str | None = None
+    draw: DrawInfo | None = None
+    """None is all of the split, or its first rows."""
 
 
 def combined(datasets: Sequence[DatasetInfo]) -> DatasetInfo:

@@ -85,7 +85,7 @@ def report(spec: TransferSpec, outcome: Transferred, svc: Services) -> Report:
         seeds=len(spec.seeds),
         rows=rows,
         source_digest=str(best.prompt),
-        source_version=_version(best, svc),
+        source_version=version(best, svc),
         source_score=validation(best).value,
         truncated=sum(run.truncated for run in (*learned, *trained)),
         warnings=tuple(said),
@@ -130,8 +130,8 @@ def gain_interval(
 def _row(spec: TransferSpec, target: Target, svc: Services) -> Row:
     given = svc.task(target.task)
     metric, measure = next(iter(given.task.metrics.items()))
-    adapted = [_tested(trial.tested, svc) for trial in target.adapted]
-    scratch = [_tested(trial.tested, svc) for trial in target.scratch]
+    adapted = [tested(trial.tested, svc) for trial in target.adapted]
+    scratch = [tested(trial.tested, svc) for trial in target.scratch]
     curves = [svc.lineage.get_run(trial.trained).curve for trial in target.scratch]
     best = max(
         (svc.lineage.get_run(trial.trained) for trial in target.adapted),
@@ -143,27 +143,28 @@ def _row(spec: TransferSpec, target: Target, svc: Services) -> Row:
         metric=metric,
         n_train=len(given.examples("train", spec.adapt.train_rows)),
         n_test=adapted[0].n,
-        majority=_tested(target.majority, svc).value,
-        zero_shot=_tested(target.zero_shot, svc).value,
+        majority=tested(target.majority, svc).value,
+        zero_shot=tested(target.zero_shot, svc).value,
         scratch=Scores(tuple(one.value for one in scratch)),
         adapted=Scores(tuple(one.value for one in adapted)),
         gain=gain_interval(
-            [_answers(one, svc) for one in adapted],
-            [_answers(one, svc) for one in scratch],
+            [answers_of(one, svc) for one in adapted],
+            [answers_of(one, svc) for one in scratch],
             given.examples("test"),
             measure,
         ),
         flat=sum(is_flat(curve) for curve in curves),
-        version=_version(best, svc),
+        version=version(best, svc),
     )
 
 
 def trial_scores(trial: Trial, svc: Services) -> tuple[ScoreRecord, ScoreRecord]:
     """Return the validation and the test score of one adapted prompt."""
-    return validation(svc.lineage.get_run(trial.trained)), _tested(trial.tested, svc)
+    return validation(svc.lineage.get_run(trial.trained)), tested(trial.tested, svc)
 
 
-def _tested(run_id: str, svc: Services) -> ScoreRecord:
+def tested(run_id: str, svc: Services) -> ScoreRecord:
+    """Return the score that an evaluation reports."""
     score = svc.lineage.get_run(run_id).primary("test")
     assert score is not None, "an evaluation has a primary test score"
     return score
@@ -176,10 +177,12 @@ def validation(run: RunRecord) -> ScoreRecord:
     return score
 
 
-def _answers(score: ScoreRecord, svc: Services) -> list[str]:
+def answers_of(score: ScoreRecord, svc: Services) -> list[str]:
+    """Return the answers that were scored, one for each example."""
     answers: list[str] = json.loads(svc.store.get(str(score.predictions_sha)))
     return answers
 
 
-def _version(run: RunRecord, svc: Services) -> str:
+def version(run: RunRecord, svc: Services) -> str:
+    """Return the registered version of the prompt that a run made, or nothing."""
     return svc.lineage.version(str(run.prompt), run.task)

@@ -1,6 +1,6 @@
 """From a request, and from what its run made, to rows."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from sqlalchemy import ColumnElement, Connection, insert, update
 
@@ -8,7 +8,16 @@ from pipelines.columns import now
 from pipelines.database import add_once
 from pipelines.lookup import find_prompt
 from pipelines.records import DatasetInfo, Recording, Request, ScoreInfo
-from pipelines.tables import backbones, datasets, prompts, run_datasets, run_prompts, runs, scores
+from pipelines.tables import (
+    backbones,
+    datasets,
+    draws,
+    prompts,
+    run_datasets,
+    run_prompts,
+    runs,
+    scores,
+)
 
 
 def close(connection: Connection, which: ColumnElement[bool], status: str, error: str) -> None:
@@ -55,8 +64,17 @@ def _link_prompt(connection: Connection, run: Recording, sha: str, role: str) ->
 
 
 def add_dataset(connection: Connection, dataset: DatasetInfo) -> None:
-    """Write a dataset, unless it is known."""
-    add_once(connection, datasets, **asdict(dataset))
+    """Write a dataset, and how it was drawn, unless they are known."""
+    drawn = dataset.draw
+    values = asdict(replace(dataset, draw=None))
+    del values["draw"]
+    add_once(connection, datasets, **values)
+    if drawn:
+        add_dataset(connection, drawn.of)
+        add_once(
+            connection, draws, dataset_sha=dataset.sha, of_sha=drawn.of.sha, seed=drawn.seed,
+            shots=drawn.shots, per_class=drawn.per_class,
+        )  # fmt: skip
 
 
 def add_prompt(connection: Connection, request: Request, run: Recording) -> None:

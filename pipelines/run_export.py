@@ -96,7 +96,7 @@ def _similarity_map(title: str, prompt: MultitaskPrompt, names: Sequence[str]) -
 
 def _write_adapter(folder: Path, data: bytes, prompt: Prompt, candidate: Candidate) -> None:
     on = candidate.backbone
-    config = adapter_config(prompt, on.name, on.num_layers, on.num_heads)
+    config = adapter_config(prompt, on.name, on.num_layers, on.num_heads, on.architecture)
     folder.mkdir()
     (folder / WEIGHTS).write_bytes(data)
     (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")

@@ -52,6 +52,16 @@ class Training(Values):
     """Tokens kept of an input; None is what the task says."""
 
 
+class Draw(Values):
+    """A few training examples, as many of each label as of any other, in random order."""
+
+    shots: Count
+    per_class: bool = False
+    """`shots` of each label, not in all."""
+    seed: Seed = 0
+    """Of the draw alone; the training has its own."""
+
+
 class Distil(Values):
     """λ · (KL on logits at a temperature + MSE on hidden states), Wang et al. 2023, eqs 3-5.
 
@@ -92,6 +102,33 @@ class TargetTraining(Training):
     """Train u and v only."""
 
 
+class ContextTraining(Values):
+    """How a context is moved (Blau et al. 2024). Radii and γ are those of its authors' notebook.
+
+    The learning rate is ours: it goes with AdamW and the schedule of the other stages.
+    """
+
+    steps: int = Field(30, ge=0)
+    """0 is in-context learning: the examples stay as they are."""
+    batch_size: Count = 8
+    """How many of the context's examples are appended to it in each step, one to each copy."""
+    learning_rate: Positive = 0.01
+    weight_decay: Weight = 0.0
+    warmup: float = Field(0.1, ge=0, lt=1)
+    clip: Positive = 1.0
+    input_radius: Weight = 0.2
+    """How far an example's words may move, times sqrt(hidden size / 2048)."""
+    format_radius: Weight = 0.1
+    """The same for what a template puts around them."""
+    decay: float = Field(0.95, gt=0, le=1)
+    """γ: an example r places from the end of the context counts γ^r in the loss."""
+    validations: Count = 1
+    """1 scores the end only: who chooses by hundreds of labelled rows does not learn from few."""
+    validation_rows: Count | None = None
+    max_length: Count | None = None
+    """Tokens kept of an input behind the context; None is what the task says."""
+
+
 class StageSpec(Values):
     """What every stage's recipe has. Equal recipes on equal content are one run."""
 
@@ -106,10 +143,13 @@ class StageSpec(Values):
 
     def fingerprint(self, content: Content) -> str:
         """Return the identity of this spec applied to `content`: 64 hex digits."""
+        spec = self.model_dump(mode="json", exclude=self.named)
+        if spec.get("draw", ...) is None:
+            del spec["draw"]  # without a draw it is what it was before there were any
         identity = {
             "stage": type(self).__name__,
             "version": self.version,
-            "spec": self.model_dump(mode="json", exclude=self.named),
+            "spec": spec,
             "content": {role: list(shas) for role, shas in content.items()},
         }
         canonical = json.dumps(identity, sort_keys=True, allow_nan=False)
@@ -124,6 +164,8 @@ class TeachSpec(StageSpec, Training):
 
     task: str
     prompt_length: Count = 100
+    draw: Draw | None = None
+    """Train on a few examples only."""
 
 
 class LearnSpec(StageSpec, SourceTraining):
@@ -137,6 +179,16 @@ class AdaptSpec(StageSpec, TargetTraining):
     """Adapt a source prompt to one target task."""
 
     task: str
+    draw: Draw | None = None
+    """Train on a few examples only."""
+
+
+class FewShotSpec(StageSpec, ContextTraining):
+    """Move a context of a few examples of one task."""
+
+    backbone: str = "nano-lm"
+    task: str
+    draw: Draw
 
 
 class EvaluateSpec(StageSpec):
@@ -146,6 +198,54 @@ class EvaluateSpec(StageSpec):
     method: Method = "prompt"
     max_length: Count | None = None
     test_rows: Count | None = None
+
+
+class FewShotPlan(Values):
+    """Few-shot jobs on some tasks: CPT and its controls, each on every draw."""
+
+    backbone: str = "nano-lm"
+    precision: Precision = "float32"
+    tasks: list[str] = Field(min_length=1)
+    shots: Count = 4
+    per_class: bool = False
+    draws: Count = 10
+    """Draws 0, 1, ... of each task."""
+    seed: Seed = 0
+    """Of every training."""
+    context: ContextTraining = ContextTraining()
+    prompt_length: Count = 10
+    """Of the prompt that prompt tuning trains on the same examples."""
+    tuning: Training = Training(steps=30, batch_size=8, validations=1)
+    """How it is trained; it should cost no less than `context`."""
+
+    @model_validator(mode="after")
+    def _names_once(self) -> Self:
+        if twice := sorted({name for name in self.tasks if self.tasks.count(name) > 1}):
+            raise ValueError(f"tasks names {', '.join(twice)} twice: leave one out")
+        return self
+
+    def draw(self, number: int) -> Draw:
+        """Return draw `number`."""
+        return Draw(shots=self.shots, per_class=self.per_class, seed=number)
+
+    def context_spec(self, task: str, number: int, steps: int) -> FewShotSpec:
+        """Return the recipe of a context on one draw; 0 steps is in-context learning."""
+        asked = {**dict(self.context), "steps": steps, "task": task, "draw": self.draw(number)}
+        return FewShotSpec.model_validate(asked | self._common())
+
+    def tuning_spec(self, task: str, number: int) -> TeachSpec:
+        """Return the recipe of prompt tuning on one draw."""
+        asked = {"task": task, "draw": self.draw(number), "prompt_length": self.prompt_length}
+        return TeachSpec.model_validate({**dict(self.tuning), **asked} | self._common())
+
+    def evaluate_spec(self, task: str, number: int, method: Method) -> EvaluateSpec:
+        """Return the recipe of one test score."""
+        # Two draws may hold the same examples: each is tested as itself.
+        asked = {"task": task, "method": method, "max_length": self.context.max_length}
+        return EvaluateSpec.model_validate(asked | self._common() | {"seed": number})
+
+    def _common(self) -> dict[str, str | int]:
+        return {"backbone": self.backbone, "precision": self.precision, "seed": self.seed}
 
 
 class TransferSpec(Values):
@@ -162,6 +262,8 @@ class TransferSpec(Values):
     learn: SourceTraining
     adapt: TargetTraining
     """Its steps, rows and rates are the baseline's too: prompt tuning from scratch."""
+    few_shot: FewShotPlan | None = None
+    """Few-shot jobs beside the targets, on a backbone of their own."""
 
     @model_validator(mode="after")
     def _names_once(self) -> Self:

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from pipelines.columns import UtcTime, is_sha, now, one_of
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; here, so that asking whether a database is current needs no Alembic."""
 
 NAMES = {
@@ -46,8 +46,10 @@ backbones = Table(
     Column("num_layers", Integer, nullable=False),
     Column("num_heads", Integer, nullable=False),
     Column("parameters", BigInteger, nullable=False),
+    Column("architecture", String(16), nullable=False, server_default="encoder-decoder"),
     Column("created_at", UtcTime, nullable=False, default=now),
     is_sha(),
+    one_of("architecture", "encoder-decoder", "decoder-only"),
 )
 """A frozen model, by the SHA-256 of its content."""
 
@@ -67,6 +69,19 @@ datasets = Table(
 )
 """The rendered examples of one split, by the SHA-256 of their content."""
 
+draws = Table(
+    "draw",
+    metadata,
+    Column("of_sha", ForeignKey(datasets.c.sha), primary_key=True),
+    Column("seed", BigInteger, primary_key=True),
+    Column("shots", Integer, primary_key=True),
+    Column("per_class", Boolean, primary_key=True),
+    # Two seeds may draw the same examples in the same order.
+    Column("dataset_sha", ForeignKey(datasets.c.sha), nullable=False),
+    CheckConstraint("shots > 0", name="shots"),
+)
+"""A few examples, drawn by a seed from a dataset; they are a dataset too."""
+
 prompts = Table(
     "prompt",
     metadata,
@@ -82,7 +97,7 @@ prompts = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("created_at", UtcTime, nullable=False, default=now),
     is_sha(),
-    one_of("kind", "teacher", "source", "target"),
+    one_of("kind", "teacher", "source", "target", "context"),
 )
 """A soft prompt, by the SHA-256 of its file in the store.
 
@@ -111,7 +126,7 @@ runs = Table(
     Column("losses_sha", String(64)),  # a JSON list, in the store
     UniqueConstraint("request_sha", "attempt", name="uq_run_attempt"),
     is_sha("request_sha"),
-    one_of("stage", "teach", "learn", "adapt", "evaluate"),
+    one_of("stage", "teach", "learn", "adapt", "few_shot", "evaluate"),
     one_of("status", "running", "completed", "failed", "abandoned"),
     CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
 )
@@ -133,7 +148,7 @@ run_prompts = Table(
     Column("run_id", ForeignKey(runs.c.id), primary_key=True),
     Column("prompt_sha", ForeignKey(prompts.c.sha), primary_key=True),
     Column("role", String(16), primary_key=True),
-    one_of("role", "made", "teacher", "source", "evaluated"),
+    one_of("role", "made", "teacher", "source", "front", "evaluated"),
 )
 """A run made, or read, this prompt."""
 

@@ -1,4 +1,4 @@
-"""What the three training stages have in common: train, keep the best prompt, score, store."""
+"""What the training stages have in common: train, keep the best prompt, score, store."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -19,7 +19,7 @@ from mpt.train import Schedule, train
 from pipelines.exam import Exam, answer
 from pipelines.records import Kind, MadePrompt, Recording, Request, ScoreInfo, combined
 from pipelines.services import Services
-from pipelines.spec import AdaptSpec, LearnSpec, TeachSpec
+from pipelines.spec import AdaptSpec, FewShotSpec, LearnSpec, TeachSpec
 
 CHECKPOINT_EVERY = 25  # steps; a prompt is small, so saving it costs milliseconds
 MEAN = "mean"  # the metric of a prompt for several tasks: the mean of their primary ones
@@ -51,7 +51,7 @@ class Fit:
 
     def run(
         self,
-        spec: TeachSpec | LearnSpec | AdaptSpec,
+        spec: TeachSpec | LearnSpec | AdaptSpec | FewShotSpec,
         request: Request,
         recording: Recording,
         svc: Services,

@@ -39,7 +39,7 @@ def tune(
         backbone,
         svc,
         datasets={
-            "train": [given.info("train", spec.train_rows)],
+            "train": [given.training_info(spec.train_rows, spec.draw)],
             "validation": [given.info("validation", spec.validation_rows)],
         },
         limits=[given.limits(spec.max_length)],
@@ -48,7 +48,7 @@ def tune(
     if done := svc.lineage.find(request.sha):
         return done.id
     with svc.lineage.record(request) as run:
-        rows = given.encode(backbone, given.examples("train", spec.train_rows), spec.max_length)
+        rows = given.encode(backbone, given.training(spec.train_rows, spec.draw), spec.max_length)
         exam = Exam.open(given, "validation", spec.validation_rows)
         asked = given.encode(backbone, exam.examples, spec.max_length)
         prompt = first(backbone)

@@ -14,7 +14,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
-from transformers import PreTrainedTokenizerFast, T5Config, T5ForConditionalGeneration
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 import tasks
 from mpt.loading import load
@@ -62,6 +68,31 @@ def save_tiny(folder, seed):
             decoder_start_token_id=0,
             feed_forward_proj="gated-gelu",
             tie_word_embeddings=False,
+        )
+    )
+    tokenizer.save_pretrained(folder)
+    model.save_pretrained(folder)
+    return str(folder)
+
+
+def save_tiny_lm(folder):
+    """Write a random Llama that anybody could load."""
+    texts = [one.input for one in task_input("mini_dining").examples("train", 200)]
+    texts += ["sentence: answer: negative", "sentence: answer: positive"] * 50
+    tokenizer = train_tokenizer(texts, 600, LONGEST)
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=LONGEST,
+            bos_token_id=1,
+            eos_token_id=1,
+            pad_token_id=0,
         )
     )
     tokenizer.save_pretrained(folder)
@@ -121,6 +152,12 @@ def tiny_backbone(tmp_path_factory):
 def other_backbone(tmp_path_factory):
     """The folder of another one, of the same shape."""
     return save_tiny(tmp_path_factory.mktemp("other"), seed=1)
+
+
+@pytest.fixture(scope="session")
+def tiny_lm(tmp_path_factory):
+    """The folder of a tiny random Llama."""
+    return save_tiny_lm(tmp_path_factory.mktemp("tiny-lm"))
 
 
 @pytest.fixture(scope="session")

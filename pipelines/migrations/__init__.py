@@ -1,12 +1,14 @@
 """How the tables of lineage change. An installed wheel has no ini: settings are made here."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from pipelines.tables import HEAD
 
@@ -31,7 +33,7 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     Raises:
         UnknownSchema: the database is newer than this program.
     """
-    with engine.execution_options(immediate=True).begin() as connection:
+    with _transaction(engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
         known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
@@ -43,10 +45,40 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
     """Take the tables back to `revision`, in one transaction; rows in dropped tables are lost."""
-    with engine.execution_options(immediate=True).begin() as connection:
+    with _transaction(engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
+
+
+class BrokenLink(Exception):
+    """A migration left a row that points to nothing; it was undone."""
+
+    def __init__(self, table: str) -> None:
+        super().__init__(f"after the migration a row of {table!r} would point to nothing: undone")
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction in which SQLite lets a table be replaced by its next version.
+
+    SQLite changes a rule only by copying the table, and its foreign keys, which would see the old
+    one go, can only be switched outside of a transaction. They are checked at the end instead.
+    """
+    with engine.connect().execution_options(immediate=True) as connection:
+        if engine.dialect.name != "sqlite":
+            with connection.begin():
+                yield connection
+            return
+        driver = connection.connection.cursor()
+        driver.execute("PRAGMA foreign_keys=OFF")
+        try:
+            with connection.begin():
+                yield connection
+                if broken := connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                    raise BrokenLink(broken[0])
+        finally:
+            driver.execute("PRAGMA foreign_keys=ON")
 
 
 def _config() -> Config:

@@ -61,7 +61,10 @@ def test_loss_and_gradient_are_those_of_the_whole_text(causal, prefix, batch):
 
 def test_without_a_prompt_the_text_is_read_alone(causal, batch):
     assert_close(
-        causal(None, batch).loss, loss_of(theirs(causal, None, batch)[0], batch), rtol=1e-7, atol=1e-7
+        causal(None, batch).loss,
+        loss_of(theirs(causal, None, batch)[0], batch),
+        rtol=1e-7,
+        atol=1e-7,
     )
 
 

@@ -26,7 +26,10 @@ def test_a_long_text_is_cut_keeps_its_end_of_sequence_and_is_counted(backbone):
     assert (whole.truncated, whole.truncated_answers) == (0, 0)
     assert short.truncated == sum(length > 8 for length in whole.lengths()) > 0
     assert short.truncated_answers == sum(len(whole.answer(row)) > 3 for row in range(3))
-    assert short.input(2).tolist() == [*whole.input(2)[:7].tolist(), backbone.model.config.eos_token_id]
+    assert short.input(2).tolist() == [
+        *whole.input(2)[:7].tolist(),
+        backbone.model.config.eos_token_id,
+    ]
 
 
 def test_an_empty_text_is_one_end_of_sequence(backbone):
