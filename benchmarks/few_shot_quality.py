@@ -80,7 +80,8 @@ def main() -> None:
     parser.add_argument("--shots", type=int, default=8)
     parser.add_argument("--draws", type=int, default=10)
     parser.add_argument("--rows", type=int, default=500)
-    parser.add_argument("--tasks", nargs="*", default=[t.name for t in mini.ALL if t.role == "target"])
+    targets = [task.name for task in mini.ALL if task.role == "target"]
+    parser.add_argument("--tasks", nargs="*", default=targets)
     args = parser.parse_args()
     backbone: Backbone = load(args.backbone)
     assert isinstance(backbone, DecoderOnly), "give a decoder-only backbone"

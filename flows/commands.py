@@ -11,16 +11,15 @@ from cyclopts import Parameter
 from pydantic import ConfigDict
 
 from flows.options import Common, print_json
+from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.spec import (
     AdaptSpec,
     ContextTraining,
     Count,
-    FewShotPlan,
     Precision,
     Seed,
     TargetTraining,
     Training,
-    TransferSpec,
 )
 
 Shared = Annotated[Common | None, Parameter(name="*")]

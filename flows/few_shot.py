@@ -7,7 +7,7 @@ import prefect
 from flows.jobs import FLOW, Future, Jobs, later, settle, tested
 from flows.steps import check_few_shot_step, evaluate_step, few_shot_step, publish_step, teach_step
 from pipelines.outcome import FewShot, FewShots
-from pipelines.spec import FewShotPlan
+from pipelines.plan import FewShotPlan
 
 IN_CONTEXT, TUNING, CPT, FRONTED = "in-context learning", "prompt tuning", "CPT", "source + CPT"
 

@@ -8,9 +8,10 @@ from flows.queries import source_for, source_prompt
 from flows.settings import open_services
 from pipelines.check import check, check_few_shot
 from pipelines.few_shot_report import FewShotRow, few_shot_rows
+from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.records import ScoreRecord
 from pipelines.report import Report, report, trial_scores, validation
-from pipelines.spec import AdaptSpec, FewShotPlan, TransferSpec
+from pipelines.spec import AdaptSpec
 
 
 @dataclass(frozen=True)

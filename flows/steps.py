@@ -18,15 +18,14 @@ from pipelines.evaluate import evaluate
 from pipelines.few_shot import few_shot
 from pipelines.learn import learn
 from pipelines.locks import Busy
+from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.records import MULTITASK
 from pipelines.spec import (
     AdaptSpec,
     EvaluateSpec,
-    FewShotPlan,
     FewShotSpec,
     LearnSpec,
     TeachSpec,
-    TransferSpec,
 )
 from pipelines.teach import teach
 

@@ -18,7 +18,8 @@ from flows.steps import (
     teach_step,
 )
 from pipelines.outcome import Adapted, Learned, Target, Transferred
-from pipelines.spec import AdaptSpec, EvaluateSpec, TransferSpec
+from pipelines.plan import TransferSpec
+from pipelines.spec import AdaptSpec, EvaluateSpec
 
 
 class Sources(NamedTuple):

@@ -8,7 +8,16 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Row, func, literal, select
 
 from pipelines.lookup import UnknownId, matches
-from pipelines.tables import backbones, datasets, prompts, run_datasets, run_prompts, runs, scores
+from pipelines.tables import (
+    backbones,
+    datasets,
+    draws,
+    prompts,
+    run_datasets,
+    run_prompts,
+    runs,
+    scores,
+)
 
 DEPTH = 64  # generations; a real prompt has three, and a cycle must end somewhere
 
@@ -149,10 +158,20 @@ def _datasets_by_run(connection: Connection, ids: Sequence[str]) -> dict[str, li
     )
     for row in connection.execute(query):
         facts = [("rows", str(row.num_rows)), ("origin", row.origin)]
+        facts += _draw_facts(connection, row.sha)
         facts += [("revision", row.revision)] if row.revision else []
         title = f"{row.task} ({row.split})"
         nodes[row.run_id].append(Node("dataset", row.sha, row.role, title, tuple(facts)))
     return nodes
+
+
+def _draw_facts(connection: Connection, dataset_sha: str) -> list[tuple[str, str]]:
+    """Return how a few examples were drawn; two seeds may have drawn the same ones."""
+    mine = select(draws).where(draws.c.dataset_sha == dataset_sha).order_by(draws.c.seed)
+    return [
+        ("drawn", f"{one.shots} shots{' per class' if one.per_class else ''}, seed {one.seed}")
+        for one in connection.execute(mine)
+    ]
 
 
 def _scores(

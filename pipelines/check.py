@@ -3,8 +3,8 @@
 from mpt.decoder_only import NoEncoder
 from mpt.signals import check_layer
 from pipelines.few_shot import check_context
+from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.services import Services
-from pipelines.spec import FewShotPlan, TransferSpec
 
 
 def check(spec: TransferSpec, svc: Services) -> None:

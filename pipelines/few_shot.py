@@ -105,9 +105,7 @@ def check_context(
     shots = [Shot(one.input, one.fields, one.answers[0]) for one in given.training(None, spec.draw)]
     context = build(backbone, shots)
     length = len(context.ids) + (front.num_tokens if front else 0)
-    given.check_length(
-        backbone, spec.backbone, length, spec.max_length, instead="fewer shots"
-    )
+    given.check_length(backbone, spec.backbone, length, spec.max_length, instead="fewer shots")
     return context
 
 

@@ -7,9 +7,9 @@ from random import Random
 from statistics import fmean, stdev
 
 from pipelines.outcome import Target, Transferred, Trial
+from pipelines.plan import TransferSpec
 from pipelines.records import RunRecord, ScoreRecord
 from pipelines.services import Services
-from pipelines.spec import TransferSpec
 from tasks import Example
 
 RESAMPLES = 400

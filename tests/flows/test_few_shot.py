@@ -51,6 +51,8 @@ def test_only_the_context_behind_a_source_prompt_has_it_in_its_lineage(learned):
     assert [node["title"] for node in tree["children"] if node["role"] == "front"] == [
         "source prompt for multitask"
     ]
+    (train,) = [node for node in tree["children"] if node["role"] == "train"]
+    assert train["facts"]["drawn"].startswith("2 shots, seed ")
 
 
 def test_the_same_again_repeats_nothing(learned, tiny_lm):

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.locks import hold
-from pipelines.spec import AdaptSpec, TransferSpec
+from pipelines.plan import TransferSpec
+from pipelines.spec import AdaptSpec
 
 ROOT = Path(__file__).parents[2]
 DOWN = "http://127.0.0.1:9"  # nothing listens at the discard port

@@ -36,6 +36,9 @@ def sha(name):
     return sha256(name.encode()).hexdigest()
 
 
+KINDS = {"teach": "teacher", "learn": "source", "adapt": "target", "few_shot": "context"}
+
+
 class World:
     """Requests and results for lineage, made from names; equal names mean equal digests."""
 
@@ -70,7 +73,7 @@ class World:
 
     def train(self, lineage, task, name, value, stage="adapt", version="", **request):
         """Record a run that made the prompt `name` with the validation score `value`."""
-        kind = {"teach": "teacher", "learn": "source", "adapt": "target"}[stage]
+        kind = KINDS[stage]
         with lineage.record(self.request(stage, task, name, **request)) as run:
             run.prompt = self.prompt(name, kind)
             run.scores.append(self.score(task, value, version=version))

@@ -5,7 +5,7 @@ import pytest
 from mpt.signals import UnknownLayer
 from pipelines.check import check
 from pipelines.inputs import TooLong
-from pipelines.spec import TransferSpec
+from pipelines.plan import TransferSpec
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from pipelines.check import check_few_shot
 from pipelines.evaluate import evaluate
 from pipelines.few_shot import ContextInFront, NotDecoderOnly, few_shot
 from pipelines.inputs import TooLong
+from pipelines.plan import FewShotPlan
 from pipelines.prompts import WrongBackbone
-from pipelines.spec import Draw, EvaluateSpec, FewShotPlan, FewShotSpec, TeachSpec
+from pipelines.spec import Draw, EvaluateSpec, FewShotSpec, TeachSpec
 from pipelines.tables import draws
 from pipelines.teach import teach
 from tasks.draws import TooFewExamples

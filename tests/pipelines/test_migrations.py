@@ -75,6 +75,37 @@ def test_downgrading_leaves_nothing_even_with_rows_and_upgrading_works_again(
     again.close()
 
 
+OLD_BACKBONE = (
+    "INSERT INTO backbone (sha, name, hidden_size, num_layers, num_heads, parameters, created_at) "
+    f"VALUES ('{'0' * 64}', 'old', 8, 1, 1, 9, '2026-01-01 00:00:00+00:00')"
+)
+
+
+def test_few_shot_runs_come_with_0002_and_go_with_it_and_the_rest_stays(
+    engine, empty_url, tmp_path, world
+):
+    migrations.upgrade(engine, "0001")
+    old = Lineage(engine, tmp_path / "locks")
+    with engine.begin() as connection:
+        connection.execute(text(OLD_BACKBONE))
+    migrations.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT architecture FROM backbone")) == "encoder-decoder"
+    world.train(old, "rte", "t", 50.0, stage="teach")
+    world.evaluate(old, "rte", world.sha("t"), 49.0)
+    world.train(old, "rte", "c", 60.0, stage="few_shot")
+    world.evaluate(old, "rte", world.sha("c"), 61.0)
+    assert old.best("rte").kind == "context"
+
+    migrations.downgrade(engine, "0001")
+    migrations.upgrade(engine)
+    found = old.best("rte")
+    assert (found.kind, found.test_score) == ("teacher", 49.0)
+    with engine.connect() as connection:
+        stages = connection.scalars(text("SELECT stage FROM run ORDER BY stage")).all()
+    assert stages == ["evaluate", "teach"]
+
+
 def test_four_processes_may_open_a_new_database_at_once(empty_url, tmp_path, python):
     workers = [python(OPEN, empty_url, tmp_path / "locks") for _ in range(4)]
 

@@ -9,8 +9,8 @@ from pipelines.adapt import adapt
 from pipelines.evaluate import evaluate
 from pipelines.learn import learn
 from pipelines.outcome import Target, Transferred, Trial
+from pipelines.plan import TransferSpec
 from pipelines.report import Scores, gain_interval, is_flat, report, trial_scores
-from pipelines.spec import TransferSpec
 from pipelines.teach import teach
 from tasks import Example
 from tasks.metrics import accuracy

@@ -1,4 +1,4 @@
-"""A real SIGKILL in source training. Run as a program, this file is what is killed."""
+"""A real SIGKILL in a training. Run as a program, this file is what is killed."""
 
 import os
 import signal
@@ -10,23 +10,36 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.few_shot import few_shot
 from pipelines.learn import learn
-from pipelines.spec import LearnSpec
+from pipelines.spec import Draw, FewShotSpec, LearnSpec
 
 ROOT = Path(__file__).parents[2]
 KILLED_AT = 33  # of 40 steps
 
 
-def recipe(backbone):
-    return LearnSpec(
+def learn_source(backbone, svc):
+    spec = LearnSpec(
         backbone=backbone, tasks=["mini_review", "mini_deed"], prompt_length=5, steps=40,
         batch_size=4, validations=4, train_rows=40, validation_rows=12, distillation={"weight": 0},
     )  # fmt: skip
+    return learn(spec, [], svc)
 
 
-def start(folder, backbone, kill_at):
+def move_context(backbone, svc):
+    spec = FewShotSpec(
+        backbone=backbone, task="mini_dining", draw=Draw(shots=4), steps=40, batch_size=2,
+        validations=4, validation_rows=12, input_radius=5.0,
+    )  # fmt: skip
+    return few_shot(spec, None, svc)
+
+
+STAGES = {"tiny_backbone": learn_source, "tiny_lm": move_context}
+
+
+def start(folder, kind, backbone):
     """Run this file in another process; return its exit status."""
-    command = [sys.executable, __file__, str(folder), backbone, str(kill_at)]
+    command = [sys.executable, __file__, str(folder), kind, backbone]
     env = os.environ | {"PYTHONPATH": str(ROOT)}
     return subprocess.run(command, env=env, check=False, timeout=120).returncode
 
@@ -34,7 +47,7 @@ def start(folder, backbone, kill_at):
 @contextmanager
 def deadly(stage, task, steps):
     def on_step(step, loss):
-        if step == int(sys.argv[3]):
+        if step == KILLED_AT:
             os.kill(os.getpid(), signal.SIGKILL)
 
     yield on_step
@@ -47,10 +60,12 @@ def elsewhere(tmp_path, services_at):
     svc.lineage.close()
 
 
-def test_a_killed_source_training_ends_as_if_nobody_had_killed_it(
-    svc, tmp_path, tiny_backbone, elsewhere, statuses
+@pytest.mark.parametrize("kind", STAGES)
+def test_a_killed_training_ends_as_if_nobody_had_killed_it(
+    kind, svc, tmp_path, request, elsewhere, statuses
 ):
-    assert start(tmp_path, tiny_backbone, KILLED_AT) == -signal.SIGKILL
+    backbone, stage = request.getfixturevalue(kind), STAGES[kind]
+    assert start(tmp_path, kind, backbone) == -signal.SIGKILL
     assert len(list(svc.checkpoints.iterdir())) == 1
     assert statuses() == ["running"]
     seen = []
@@ -59,10 +74,9 @@ def test_a_killed_source_training_ends_as_if_nobody_had_killed_it(
     def progress(stage, task, steps):
         yield lambda step, loss: seen.append(step)
 
-    spec = recipe(tiny_backbone)
-    resumed = svc.lineage.get_run(learn(spec, [], replace(svc, progress=progress)))
+    resumed = svc.lineage.get_run(stage(backbone, replace(svc, progress=progress)))
     assert seen == list(range(26, 41))  # the checkpoint was of step 25
-    whole = elsewhere.lineage.get_run(learn(spec, [], elsewhere))
+    whole = elsewhere.lineage.get_run(stage(backbone, elsewhere))
     assert resumed.prompt == whole.prompt
     assert (resumed.curve, resumed.losses_sha) == (whole.curve, whole.losses_sha)
     assert resumed.request_sha == whole.request_sha
@@ -75,4 +89,4 @@ if __name__ == "__main__":
     from tests.conftest import make_services
 
     services = make_services(Path(sys.argv[1]), progress=deadly)
-    learn(recipe(sys.argv[2]), [], services)
+    STAGES[sys.argv[2]](sys.argv[3], services)

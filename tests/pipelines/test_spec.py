@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 import tasks
-from pipelines.spec import AdaptSpec, EvaluateSpec, LearnSpec, TeachSpec, TransferSpec
+from pipelines.plan import TransferSpec
+from pipelines.spec import AdaptSpec, EvaluateSpec, FewShotSpec, LearnSpec, TeachSpec
 from pipelines.spec_file import BadSpec
 
 SPECS = Path(__file__).parents[2] / "pipelines" / "specs"
@@ -36,15 +37,24 @@ SOURCE = {
     "freeze_absent_tasks": False,
     "distillation": {"weight": 0.5},
 }
+FEW = {"shots": 4, "per_class": False, "seed": 0}
+CONTEXT = {"input_radius": 0.3, "format_radius": 0.3, "decay": 0.5}
 STAGES = {
-    "teach": (TeachSpec(task="rte", steps=10), TRAINING | {"prompt_length": 9}),
+    "teach": (TeachSpec(task="rte", steps=10), TRAINING | {"prompt_length": 9, "draw": FEW}),
     "learn": (
         LearnSpec(tasks=["mnli", "sst2"], steps=10),
         TRAINING | SOURCE | {"prompt_length": 9},
     ),
     "adapt": (
         AdaptSpec(task="rte", steps=10),
-        TRAINING | {"factor_learning_rate": 0.3, "start": "mnli", "freeze_shared": True},
+        TRAINING
+        | {"factor_learning_rate": 0.3, "start": "mnli", "freeze_shared": True, "draw": FEW},
+    ),
+    "few_shot": (
+        FewShotSpec(task="rte", draw=FEW),
+        {name: value for name, value in TRAINING.items() if name != "train_rows"}
+        | CONTEXT
+        | {"draw": FEW | {"seed": 1}, "learning_rate": 0.2},
     ),
     "evaluate": (
         EvaluateSpec(task="rte"),
@@ -63,6 +73,7 @@ PINNED = {
     "teach": "7cc14f3355ccf83418fb9a2918796d9a8773d451877c98200acf2822076026cf",
     "learn": "2be6b7595cd63d313b4018e3526061060c9d43ad774e63549bc89011bb5d035e",
     "adapt": "57c86a04329930c205af3b7a5b155584fe3a31a7131d4dadaf80ce864aad9b5e",
+    "few_shot": "4c285301debcfc67c68374e4d712db7640120dc96007649ecbf4734934a8e58e",
     "evaluate": "ffe4fa383f275fabc89182e6b9984d5c935b80c4d5de23d88efeae3040ca1f1a",
 }
 

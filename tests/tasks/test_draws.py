@@ -51,9 +51,10 @@ def test_a_draw_is_in_random_order(dining):
 
 
 def test_more_than_there_are_is_refused(dining):
+    by_label = {word: [x for x in dining if x.answers[0] == word] for word in DINING.labels}
+    few = by_label["positive"][:9] + by_label["negative"][:4]
     with pytest.raises(TooFewExamples, match="cannot draw 5 with the label 'negative'"):
-        few = [one for one in dining[:20] if one.answers[0] == "positive"]
-        draw(DINING, few + [one for one in dining if one.answers[0] == "negative"][:4], 5, True, 0)
+        draw(DINING, few, 5, True, 0)
     with pytest.raises(TooFewExamples, match="cannot draw 9 from 'squad': it has 1 training"):
         draw(SQUAD, [tasks.Example("question: a", ("b",))], 9, False, 0)
 
