@@ -19,10 +19,10 @@ from torch import Tensor
 from transformers import Adafactor
 
 from mpt.backbone import Backbone
-from mpt.loading import load
 from mpt.encoding import Encoded
 from mpt.evaluate import rank
 from mpt.initial import vocabulary
+from mpt.loading import load
 from mpt.prompt import SoftPrompt
 from mpt.sampling import plain_batches
 from mpt.train import Schedule, train

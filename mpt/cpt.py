@@ -129,8 +129,8 @@ def context_loss(
     before = front.states[0, len(prompt.front) + asked - 1]
     weights = decay ** (context.num_examples - context.examples[asked]).to(front.states)
     ours = _nats(backbone, before, context.ids[asked])
-    rows, labels = _appended(context, drawn)
-    states = backbone.extend(front, rows.new_zeros(len(rows)), rows)
+    rows, labels, mask = _appended(context, drawn)
+    states = backbone.extend(front, rows.new_zeros(len(rows)), rows, mask)
     row, place = labels.nonzero(as_tuple=True)
     theirs = _nats(backbone, states[row, place - 1], rows[row, place])
     total = len(drawn) * (weights * ours).sum() + theirs.sum()
@@ -141,11 +141,9 @@ def _nats(backbone: DecoderOnly, states: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(backbone.logits(states), targets, reduction="none")
 
 
-def _appended(context: Context, drawn: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Return the tokens of the examples `drawn`, [B, T], and where their labels are, [B, T] bool."""
-    ids, labels = [], []
-    for example in drawn:
-        mine = (context.examples == example) & (context.roles != Role.NONE)
-        ids.append(context.ids[mine])
-        labels.append(context.roles[mine] == Role.LABEL)
-    return pad_sequence(ids, batch_first=True), pad_sequence(labels, batch_first=True)
+def _appended(context: Context, drawn: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the examples `drawn`: their tokens [B, T], where labels are, and where tokens are."""
+    mine = [(context.examples == example) & (context.roles != Role.NONE) for example in drawn]
+    roles = pad_sequence([context.roles[one] for one in mine], batch_first=True)
+    ids = pad_sequence([context.ids[one] for one in mine], batch_first=True)
+    return ids, roles == Role.LABEL, roles != Role.NONE

@@ -13,14 +13,13 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import DynamicCache
 
+from mpt import attention
 from mpt.backbone import Architecture, Backbone, precise
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
+from mpt.packing import Layers, joined, pack
 from mpt.prompt import Prefix
 from mpt.signals import Signals, check_layer
 from mpt.text_form import ANSWER, END, begin_of_text, continuation
-
-Layers = tuple[tuple[Tensor, Tensor], ...]
-"""Keys and values of each layer, [G, kv heads, P, head size] each."""
 
 
 class NoEncoder(ValueError):
@@ -86,6 +85,9 @@ class DecoderOnly(Backbone):
         self.begin = begin_of_text(tokenizer)
         self.pad: int = model.config.pad_token_id or 0  # never seen: rows are padded on the right
         self.window: int | None = sliding_window(model.config)
+        self.packs = attention.can_pack(self.model)
+        if self.packs:
+            self.model.set_attn_implementation(attention.NAME)
 
     def encode(
         self, inputs: Sequence[str], answers: Sequence[str], max_input: int, max_answer: int
@@ -131,37 +133,65 @@ class DecoderOnly(Backbone):
         states = self._run(prompts.to(self.model.dtype), cache)[-1]
         return Front(tuple((layer.keys, layer.values) for layer in cache.layers), states)
 
-    def extend(self, front: Front | None, owners: Tensor, input_ids: Tensor) -> Tensor:
+    def extend(
+        self, front: Front | None, owners: Tensor, input_ids: Tensor, mask: Tensor | None = None
+    ) -> Tensor:
         """Run `input_ids` [B, T], padded on the right, each behind its front; return [B, T, H].
 
         Args:
             front: what was prefilled; None is nothing.
             owners: each row's place in the front, [B].
             input_ids: token ids, [B, T].
+            mask: 1 at tokens, [B, T]; states at padding mean nothing. None is 1 everywhere.
 
         Raises:
             WindowTooShort: the model's attention does not reach back so far.
         """
-        return self._extend(front, owners, input_ids)[0][-1]
+        seen = torch.ones_like(input_ids) if mask is None else mask
+        return self._states(front, owners, input_ids, seen.bool())[-1]
+
+    def _states(
+        self,
+        front: Front | None,
+        owners: Tensor,
+        input_ids: Tensor,
+        mask: Tensor,
+        every_layer: bool = False,
+    ) -> tuple[Tensor, ...]:
+        """Return the states [B, T, H] of each layer, or the last; `mask` [B, T] is a bool."""
+        if not self.packs:
+            return self._extend(front, owners, input_ids, every_layer)[0]
+        self._check_reach(front, input_ids)
+        packed = pack(mask, owners, front.layers if front else ())
+        places = packed.at % mask.shape[1] + (front.length if front else 0)
+        states = self._run(
+            self.embed(input_ids.flatten()[packed.at]).unsqueeze(0), None, every_layer,
+            position_ids=places.unsqueeze(0), packed=packed,
+            attention_mask=mask.new_zeros(1, 1, 1, 1),  # not used: keeps one from being built
+        )  # fmt: skip
+        return tuple(packed.unpack(one, mask) for one in states)
 
     def _extend(
         self, front: Front | None, owners: Tensor, input_ids: Tensor, every_layer: bool = False
     ) -> tuple[tuple[Tensor, ...], DynamicCache]:
-        length = (front.length if front else 0) + input_ids.shape[1]
-        if self.window is not None and length > self.window:
-            raise WindowTooShort(length, self.window)
+        self._check_reach(front, input_ids)
         cache = DynamicCache()
         for at, (keys, values) in enumerate(front.layers if front else ()):
             cache.update(_of_rows(keys, owners), _of_rows(values, owners), at)
         # No mask: a token sees only what stands before it, so padding on the right is not seen.
         return self._run(self.embed(input_ids), cache, every_layer), cache
 
+    def _check_reach(self, front: Front | None, input_ids: Tensor) -> None:
+        length = (front.length if front else 0) + input_ids.shape[1]
+        if self.window is not None and length > self.window:
+            raise WindowTooShort(length, self.window)
+
     def _run(
-        self, embeds: Tensor, cache: DynamicCache, every_layer: bool = False, **more: Tensor
+        self, embeds: Tensor, cache: DynamicCache | None, every_layer: bool = False, **more: Any
     ) -> tuple[Tensor, ...]:
         """Run `embeds` [B, T, H] behind `cache`; return the states of each layer, or the last."""
         out = self.model.base_model(
-            inputs_embeds=embeds, past_key_values=cache, use_cache=True,
+            inputs_embeds=embeds, past_key_values=cache, use_cache=cache is not None,
             output_hidden_states=every_layer, **more,
         )  # fmt: skip
         states: tuple[Tensor, ...] = out.hidden_states or (out.last_hidden_state,)
@@ -188,12 +218,12 @@ class DecoderOnly(Backbone):
             raise NoEncoder
         for layer in decoder_layers:
             check_layer(layer, self.num_layers)
-        rows, places = joined(batch)
-        owners = batch.task_ids.new_zeros(len(rows)) if prefix is None else prefix.owners
+        rows = joined(batch)
+        owners = torch.zeros_like(batch.task_ids) if prefix is None else prefix.owners
         front = None if prefix is None else self.prefill(prefix.prompts)
         inner = any(layer not in {-1, self.num_layers} for layer in decoder_layers)
-        states, _ = self._extend(front, owners, rows, every_layer=inner)
-        at = places.unsqueeze(2)
+        states = self._states(front, owners, rows.ids, rows.mask, every_layer=inner)
+        at = rows.places.unsqueeze(2)
         answers = [one.gather(1, at.expand(-1, -1, one.shape[2])) for one in states]
         logits = self.logits(answers[-1])
         loss = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED)
@@ -257,32 +287,17 @@ class DecoderOnly(Backbone):
 
         Not so where attention looks ahead, or where something stands between states and logits.
         """
-        ids = torch.arange(6, device=self.device).unsqueeze(0) % self.vocab_size
+        rows = [[0, 1, 2, 3, 4, 5], [0, 1, 2, 8, 7, 6]]
+        ids = torch.tensor(rows, device=self.device) % self.vocab_size
         whole = precise(self.model(input_ids=ids, use_cache=False).logits[:, 3:])
-        front = self.prefill(self.embed(ids[:, :3]))
-        parts = self.logits(self.extend(front, ids.new_zeros(1), ids[:, 3:]))
+        front = self.prefill(self.embed(ids[:1, :3]))
+        parts = self.logits(self.extend(front, ids.new_zeros(2), ids[:, 3:]))
         loose = 1e-2 if self.model.dtype == torch.float32 else 1e-1
         return torch.allclose(parts, whole, rtol=loose, atol=loose * float(whole.std()))
 
     @property
     def _takes_positions(self) -> bool:
         return "position_ids" in self.model.base_model.forward.__annotations__
-
-
-def joined(batch: Batch) -> tuple[Tensor, Tensor]:
-    """Return inputs and answers as one row each, and where each label token is predicted.
-
-    Returns:
-        Token ids [B, T + S - 1], padded on the right, and places [B, S] in them; a place at
-        padding in `batch.labels` means nothing.
-    """
-    answers = batch.labels[:, :-1]  # the last token of an answer is predicted, and not read
-    ids = torch.cat([batch.input_ids, answers.clamp_min(0)], dim=1)
-    seen = torch.cat([batch.mask.bool(), answers != IGNORED], dim=1)
-    order = seen.long().argsort(dim=1, descending=True, stable=True)
-    lengths = batch.mask.sum(dim=1, keepdim=True)
-    places = lengths - 1 + torch.arange(batch.labels.shape[1], device=ids.device)
-    return ids.gather(1, order), places.clamp_max(ids.shape[1] - 1)
 
 
 def sliding_window(config: Any) -> int | None:

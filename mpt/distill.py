@@ -87,17 +87,19 @@ def distillation_loss(
     if settings.decoder_layers:
         loss = loss + _error(student.decoder_hidden, teacher.decoder_hidden, keep)
     if settings.encoder_layers:
-        lengths = [s.encoder_mask.shape[1] - batch.mask.shape[1] for s in (student, teacher)]
-        if lengths[0] != lengths[1]:
-            raise UnequalPrompts(*lengths)
-        seen = student.encoder_mask.bool()
-        loss = loss + _error(student.encoder_hidden, teacher.encoder_hidden, seen)
+        ours, theirs = student.encoder_mask, teacher.encoder_mask
+        assert ours is not None, "who has encoder layers has this"
+        assert theirs is not None, "the same backbone"
+        if ours.shape != theirs.shape:
+            text = batch.mask.shape[1]
+            raise UnequalPrompts(ours.shape[1] - text, theirs.shape[1] - text)
+        loss = loss + _error(student.encoder_hidden, teacher.encoder_hidden, ours.bool())
     return loss
 
 
 def _present(teachers: Tensor, task_ids: Tensor) -> Prefix:
     """Return the teachers of the tasks in a batch: the others need not be run."""
-    present, owners = task_ids.unique(return_inverse=True)
+    present, owners = torch.unique(task_ids, return_inverse=True)
     return Prefix(teachers[present], owners)
 
 

@@ -73,6 +73,7 @@ def flatten(
     max_input: int,
     max_answer: int,
     pad: int,
+    *,
     kept: int = 1,
 ) -> Encoded:
     """Return rows of token ids as `Encoded`.

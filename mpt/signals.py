@@ -22,7 +22,7 @@ class Signals(NamedTuple):
     logits: Tensor  # [B, S, V]
     decoder_hidden: tuple[Tensor, ...]  # the layers asked for, each [B, S, H]
     encoder_hidden: tuple[Tensor, ...] = ()  # the layers asked for, each [B, P + T, H]
-    encoder_mask: Tensor | None = None  # [B, P + T]
+    encoder_mask: Tensor | None = None  # [B, P + T]; a decoder-only model has none
 
 
 def check_layer(layer: int, depth: int) -> None:

@@ -54,7 +54,7 @@ STAGES = {
         FewShotSpec(task="rte", draw=FEW),
         {name: value for name, value in TRAINING.items() if name != "train_rows"}
         | CONTEXT
-        | {"draw": FEW | {"seed": 1}, "learning_rate": 0.2},
+        | {"draw": FEW | {"seed": 1}, "weight_decay": 0.1},
     ),
     "evaluate": (
         EvaluateSpec(task="rte"),
