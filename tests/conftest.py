@@ -168,6 +168,17 @@ def migrated(tmp_path_factory):
     return folder / "lineage.db"
 
 
+@pytest.fixture(scope="session")
+def mlflow_tables(tmp_path_factory):
+    """MLflow's tables, made once, since that takes it seconds: a file to copy."""
+    from mlflow import MlflowClient
+
+    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    uri = f"sqlite:///{file}"
+    MlflowClient(uri, registry_uri=uri).search_experiments(max_results=1)
+    return file
+
+
 @pytest.fixture
 def svc(tmp_path, migrated):
     """The real services, on a new folder; rows of published tasks come from its `data`."""

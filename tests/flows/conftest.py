@@ -139,17 +139,6 @@ def spec(tiny_backbone):
 
 
 @pytest.fixture(scope="session")
-def mlflow_tables(tmp_path_factory):
-    """MLflow's tables, made once: they take seconds."""
-    from mlflow import MlflowClient
-
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    uri = f"sqlite:///{file}"
-    MlflowClient(uri, registry_uri=uri).search_experiments(max_results=1)
-    return file
-
-
-@pytest.fixture(scope="session")
 def make_home(migrated, mlflow_tables, data, tmp_path_factory):
     """Return a maker of homes in which nothing has been done; tables are there."""
 

@@ -17,15 +17,6 @@ from pipelines.run_export import thin
 from pipelines.store import Store
 
 
-@pytest.fixture(scope="session")
-def mlflow_tables(tmp_path_factory):
-    """MLflow's tables, made once, since that takes it seconds: a file to copy."""
-    file = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    uri = f"sqlite:///{file}"
-    MlflowClient(uri, uri).search_experiments()
-    return file
-
-
 @pytest.fixture
 def lineage(sqlite_lineage):
     return sqlite_lineage
