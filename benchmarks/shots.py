@@ -23,6 +23,9 @@ from tasks.task import Row, Task
 FIELDS = ("sentence:", "sentence:", "text:", "line:", "passage:", "words:", "")
 OUTPUTS = (" answer:", " answer:", " answer:", " answer:", " label:", " :", " ->")
 
+# To look back over the words between is learned after looking back at all.
+DRILL_OUTPUTS = ("", "", " :", " answer:", " answer:")
+
 
 class Shot(NamedTuple):
     """One example of a game: its text, and its class, or the words to write."""
@@ -50,17 +53,19 @@ class Runs:
         seed: of all draws.
         snippets: short texts of the books.
         label_words: words that may stand for a class.
+        rows: of each source task.
     """
 
     seed: int
     snippets: Sequence[str]
     label_words: Sequence[str]
+    rows: int = 20_000
 
     def __post_init__(self) -> None:
         self._rng = Random(self.seed)
         self._words = common_words(self.snippets)
         sources = [task for task in mini.ALL if task.name in INSTRUCTIONS]
-        self._pools = {task.name: (task, pretraining_rows(task, 20_000)) for task in sources}
+        self._pools = {task.name: (task, pretraining_rows(task, self.rows)) for task in sources}
         self._pool_labels = [word for task in sources for word in task.labels]
 
     def draw(self, shots: int) -> tuple[str, list[Piece]]:
@@ -68,11 +73,14 @@ class Runs:
         name = self._rng.choices(list(GAMES), [odds for _, odds in GAMES.values()])[0]
         classes, examples = GAMES[name][0](self)
         labels = self._labels(classes)
-        output = self._rng.choice(OUTPUTS)
-        pieces = []
+        output = self._rng.choice(DRILL_OUTPUTS if name == "drill" else OUTPUTS)
+        pieces, seen = [], set()
         for text, label in islice(examples, shots):
             answer = label if isinstance(label, str) else labels[label]
-            pieces += [Piece(f"{text}{output}", False), Piece(f" {answer}", True)]
+            # Nobody can tell a label that was not seen yet: that would be noise.
+            counts = not classes or label in seen
+            seen.add(label)
+            pieces += [Piece(f"{text}{output}", False), Piece(f" {answer}", counts)]
             pieces += [Piece("\n", False)]
         return name, pieces
 
@@ -135,8 +143,9 @@ class Runs:
 
     def drill(self) -> Game:
         """Say again what stood behind a word: the shortest way to learn to look back."""
-        classes, size = self._rng.choice([2, 3, 4, 6, 8]), self._rng.choice([1, 1, 2])
-        texts = [" ".join(self._rng.sample(self._words, size)) for _ in range(classes)]
+        classes, size = self._rng.choice([2, 3, 4, 6]), self._rng.choice([1, 1, 2])
+        words = self._rng.sample(self._words, classes * size)
+        texts = [" ".join(words[at::classes]) for at in range(classes)]
         labels = [self._rng.randrange(classes) for _ in texts]
 
         def examples() -> Iterator[Shot]:

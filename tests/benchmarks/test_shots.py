@@ -1,6 +1,7 @@
 """Runs of few-shot examples: in each, what a label means is what the examples before it say."""
 
 from collections import defaultdict
+from itertools import product
 
 import pytest
 
@@ -8,22 +9,15 @@ import tasks
 from benchmarks.shots import GAMES, Runs
 from tasks import mini
 
-SNIPPETS = [
-    "the old captain looked across the harbour where morning light was breaking slowly",
-    "never before had such silence fallen upon that ancient garden beside their house",
-    "having finished breakfast they walked together towards distant mountains under heavy clouds",
-    "nothing remained except broken furniture scattered between empty bottles and yellow letters",
-] * 5
-LABELS = ["alpha", "beta", "gamma", "delta"]
-# These can be told from the words alone, and are told again here.
-TOLD_BY_WORDS = {"drill", "contains", "same"}
+SYLLABLES = ("ba", "ko", "li", "mu", "re", "ta", "vo", "ne")
+WORDS = ["".join(parts) for parts in product(SYLLABLES, repeat=3)]
+SNIPPETS = [" ".join(WORDS[at : at + 8]) for at in range(0, len(WORDS), 8)]
+LABELS = ["alpha", "beta", "gamma", "delta", "zeta", "kappa", "sigma", "omega"]
 
 
 @pytest.fixture(scope="module")
 def runs():
-    made = Runs(0, SNIPPETS, LABELS)
-    # Fewer rows are as good here, and sooner made.
-    return made
+    return Runs(0, SNIPPETS, LABELS, rows=300)
 
 
 def examples(pieces):
@@ -49,7 +43,8 @@ def test_an_example_is_a_text_an_answer_that_counts_and_a_new_line(played):
         assert len(pieces) == 36
         for at in range(0, 36, 3):
             text, answer, end = pieces[at : at + 3]
-            assert (text.counts, answer.counts, end.counts) == (False, True, False)
+            assert not text.counts
+            assert not end.counts
             assert answer.text.startswith(" ")
             assert end.text == "\n"
 
