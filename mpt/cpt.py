@@ -1,4 +1,4 @@
-"""Context-aware prompt tuning: a few examples, moved a little. Shapes: mpt.prompt; C context tokens.
+"""Context-aware prompt tuning: a few examples, moved a little. Shapes: mpt.prompt; C their tokens.
 
 Blau et al. 2024, arXiv 2410.17222. PEFT reads the context anew for every example; here it is read
 once a step, since no row behind it changes it.

@@ -129,7 +129,7 @@ class DecoderOnly(Backbone):
 
     def prefill(self, prompts: Tensor) -> Front:
         """Run `prompts` [G, P, H], once each."""
-        cache = DynamicCache()
+        cache: Any = DynamicCache()
         states = self._run(prompts.to(self.model.dtype), cache)[-1]
         return Front(tuple((layer.keys, layer.values) for layer in cache.layers), states)
 
@@ -162,7 +162,7 @@ class DecoderOnly(Backbone):
         if not self.packs:
             return self._extend(front, owners, input_ids, every_layer)[0]
         self._check_reach(front, input_ids)
-        packed = pack(mask, owners, front.layers if front else ())
+        packed = pack(mask, owners, front.layers if front and front.length else ())
         places = packed.at % mask.shape[1] + (front.length if front else 0)
         states = self._run(
             self.embed(input_ids.flatten()[packed.at]).unsqueeze(0), None, every_layer,
@@ -278,7 +278,7 @@ class DecoderOnly(Backbone):
         # Padding stands between a row and what follows it: it is masked, and does not count.
         mask = torch.cat([reading.mask, reading.mask.new_ones(len(ids), written)], dim=1)
         places = mask.cumsum(dim=1)[:, -ids.shape[1] :] - 1
-        more = {"position_ids": places} if self._takes_positions else {}
+        more: dict[str, Any] = {"position_ids": places} if self._takes_positions else {}
         return self._run(self.embed(ids), reading.cache, attention_mask=mask, **more)[-1]
 
     @torch.inference_mode()

@@ -1,0 +1,153 @@
+"""Attention of rows behind the prompts they share: no row is padded, and no prompt is copied.
+
+The rows of a batch lie one after another in one sequence of N tokens, so that everything but the
+attention runs on true tokens only. A token attends to its prompt and to its own row; these are two
+softmaxes, merged by their logsumexps. Each part's backward pass is exact if it is given the merged
+output and logsumexp: Dao et al. 2022, "FlashAttention", arXiv 2205.14135, section 3.1 and B.2.
+
+Shapes: mpt.prompt; heads h, of size d; G prompts.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from mpt.packing import Packed
+
+NAME = "prompt_transfer"
+"""Under which Hugging Face's models know this attention."""
+
+
+def attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    packed: Packed | None = None,
+    scaling: float | None = None,
+    **more: Any,
+) -> tuple[Tensor, None]:
+    """Attend as Hugging Face's "sdpa" does, or to what is `packed`.
+
+    Args:
+        module: the layer's attention.
+        query: [1, h, N, d].
+        key: [1, kv heads, N, d].
+        value: [1, kv heads, N, d].
+        attention_mask: not looked at where rows are packed.
+        packed: the rows, and the prompts of all layers.
+        scaling: of the logits.
+        more: what else "sdpa" takes.
+
+    Returns:
+        [1, N, h, d].
+    """
+    if packed is None:
+        out: Tensor = sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **more
+        )[0]
+        return out, None
+    front = packed.layers[module.layer_idx] if packed.layers else (None, None)
+    merged: Tensor = _Behind.apply(  # type: ignore[no-untyped-call]
+        packed, scaling, query, key, value, *front
+    )
+    return merged.transpose(1, 2), None
+
+
+class _Behind(torch.autograd.Function):
+    """Causal attention within each row, and to all of its prompt."""
+
+    @staticmethod
+    def forward(ctx: Any, packed: Packed, scale: float | None, *tensors: Any) -> Tensor:
+        query, key, value, *front = tensors
+        wide = torch.promote_types(query.dtype, torch.float32)
+        out = torch.empty_like(query)
+        total = query.new_empty(query.shape[:3], dtype=wide)  # logsumexps, [1, h, N]
+        for row in packed.rows:
+            out[:, :, row], total[:, :, row] = _flash(*_at(row, query, key, value), True, scale)
+        for at, group in packed.groups:
+            o, t = _at(group, out, total)
+            _merge_(o, t, *_flash(query[:, :, group], *_prompt(at, front), False, scale))
+        ctx.save_for_backward(*tensors, out, total)
+        ctx.packed, ctx.scale = packed, scale
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        query, key, value, *front, out, total = ctx.saved_tensors
+        grads = [torch.empty_like(one) for one in (query, key, value)]
+        moved: list[Any] = [None if one is None else torch.zeros_like(one) for one in front]
+        for row in ctx.packed.rows:
+            parts = _at(row, gradient, query, key, value, out, total)
+            for grad, part in zip(grads, _flash_backward(*parts, True, ctx.scale), strict=True):
+                grad[:, :, row] = part
+        for at, group in ctx.packed.groups:
+            asked, q, o, t = _at(group, gradient, query, out, total)
+            part, *its = _flash_backward(asked, q, *_prompt(at, front), o, t, False, ctx.scale)
+            grads[0][:, :, group] += part
+            moved[0][at], moved[1][at] = (one[0] for one in its)
+        return None, None, *grads, *moved
+
+
+def _at(where: slice, *tensors: Tensor) -> tuple[Tensor, ...]:
+    return tuple(one[:, :, where] for one in tensors)
+
+
+def _prompt(at: int, front: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    """Return keys and values of one prompt, [1, kv heads, P, d]."""
+    keys, values = front
+    return keys[at : at + 1], values[at : at + 1]
+
+
+def _merge_(out: Tensor, total: Tensor, more: Tensor, its_total: Tensor) -> None:
+    """Add another softmax over other keys, in place: outputs [1, h, S, d], logsumexps [1, h, S]."""
+    both = torch.logaddexp(total, its_total)
+    ours, theirs = ((one - both).exp().unsqueeze(3) for one in (total, its_total))
+    out.copy_(out * ours + more * theirs)
+    total.copy_(both)
+
+
+def _flash(*args: Any) -> tuple[Tensor, Tensor]:
+    """Attend, and return the logsumexps too: outputs [1, h, S, d], logsumexps [1, h, S].
+
+    `args` are query, key and value; then whether it is causal, and the scale.
+    """
+    *tensors, causal, scale = args
+    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
+    out, total = flash(*tensors, 0.0, causal, scale=scale)
+    return out, total
+
+
+def _flash_backward(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the gradients of query, key and value.
+
+    `args` are the gradient of the output; query, key and value; output and logsumexps over all
+    keys, of which these may be a part; then whether it is causal, and the scale.
+    """
+    *tensors, causal, scale = args
+    flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+    query, key, value = flash(*tensors, 0.0, causal, scale=scale)
+    return query, key, value
+
+
+def can_pack(model: Any) -> bool:
+    """Say whether a model would attend as it is told here, and on this device."""
+    return (
+        model.device.type == "cpu"  # elsewhere, a call for each row costs more than padding
+        and getattr(model, "_supports_attention_backend", False)
+        and model.config._attn_implementation in {"sdpa", NAME}
+        and "position_ids" in model.base_model.forward.__annotations__
+    )
+
+
+AttentionInterface.register(NAME, attend)
+AttentionMaskInterface.register(NAME, sdpa_mask)
