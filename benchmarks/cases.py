@@ -1,0 +1,34 @@
+"""What is compared with PEFT, at which sizes, and what is demanded of it."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from benchmarks.peer_cpt import CptScoring, CptTraining
+from benchmarks.peer_mpt import MptTraining
+from benchmarks.peers import Work
+
+CASES: Mapping[str, type[Work]] = {
+    "cpt_train": CptTraining,
+    "cpt_score": CptScoring,
+    "lm_train": MptTraining,
+}
+
+
+class Trial(NamedTuple):
+    """One size of a case, and our largest share of a peer's time, or of its memory."""
+
+    case: str
+    context: int
+    batch: int
+    targets: Mapping[str, float]
+    memory: float | None = None
+
+
+TRIALS = (
+    Trial("cpt_train", 256, 1, {"peft": 0.80}),
+    Trial("cpt_train", 64, 8, {"peft": 0.30}),
+    Trial("cpt_train", 256, 8, {"peft": 0.15}),
+    Trial("cpt_train", 256, 32, {"peft": 0.07}, memory=0.10),
+    Trial("cpt_score", 256, 16, {"forward": 0.09, "generate": 0.14}),
+    Trial("lm_train", 100, 32, {"peft": 0.38}),
+)
