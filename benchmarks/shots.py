@@ -24,7 +24,7 @@ FIELDS = ("sentence:", "sentence:", "text:", "line:", "passage:", "words:", "")
 OUTPUTS = (" answer:", " answer:", " answer:", " answer:", " label:", " :", " ->")
 
 # To look back over the words between is learned after looking back at all.
-DRILL_OUTPUTS = ("", "", " :", " answer:", " answer:")
+DRILL_OUTPUTS = ("", " :", " :", " :", " answer:", " answer:", " answer:")
 
 
 class Shot(NamedTuple):
@@ -143,7 +143,7 @@ class Runs:
 
     def drill(self) -> Game:
         """Say again what stood behind a word: the shortest way to learn to look back."""
-        classes, size = self._rng.choice([2, 3, 4, 6]), self._rng.choice([1, 1, 2])
+        classes, size = self._rng.choice([2, 3, 4, 6]), self._rng.choice([1, 1, 1, 2])
         words = self._rng.sample(self._words, classes * size)
         texts = [" ".join(words[at::classes]) for at in range(classes)]
         labels = [self._rng.randrange(classes) for _ in texts]
@@ -297,7 +297,7 @@ GAMES: dict[str, tuple[Callable[[Runs], Game], float]] = {
     }.items()},
     "topics": (Runs.topics, 0.7),
     "opinions": (Runs.opinions, 2),
-    "drill": (Runs.drill, 14),
+    "drill": (Runs.drill, 6),
     "clusters": (Runs.clusters, 3),
     "order": (Runs.order, 2),
     "contains": (Runs.contains, 0.8),

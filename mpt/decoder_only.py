@@ -1,9 +1,4 @@
-"""Llama, GPT-2 and their kin as a backbone: what stands before all rows is run once.
-
-In a causal model the keys and values of a prompt do not depend on the text behind it. So each of
-the G different prompts of a batch runs once, with gradients where they are wanted, and the rows run
-behind their keys and values: G·P + B·T tokens instead of B·(P + T).
-"""
+"""Llama, GPT-2 and their kin as a backbone. Shapes: mpt.prompt; G prompts in front of a batch."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
@@ -13,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional as F
 from transformers import DynamicCache
 
-from mpt import attention
 from mpt.backbone import Architecture, Backbone, precise
+from mpt.causal import Causal, Front
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
-from mpt.packing import Layers, joined, pack
+from mpt.packing import joined
 from mpt.prompt import Prefix
 from mpt.signals import Signals, check_layer
 from mpt.text_form import ANSWER, END, begin_of_text, continuation
@@ -30,28 +25,6 @@ class NoEncoder(ValueError):
             "a decoder-only backbone has no encoder: leave encoder_layers empty, and distil "
             "decoder_layers"
         )
-
-
-class WindowTooShort(ValueError):
-    """A prompt and an input reach further back than a model's attention."""
-
-    def __init__(self, length: int, window: int) -> None:
-        super().__init__(
-            f"a prompt and an input of {length} tokens reach over the sliding window of {window}: "
-            "some rows would not see all of the prompt; give a shorter one, or another backbone"
-        )
-
-
-class Front(NamedTuple):
-    """What a causal model keeps of G prompts: each layer's keys and values, and the last states."""
-
-    layers: Layers
-    states: Tensor  # [G, P, H], after the final norm
-
-    @property
-    def length(self) -> int:
-        """How many tokens stand in front, P."""
-        return self.states.shape[1]
 
 
 class Reading(NamedTuple):
@@ -84,10 +57,9 @@ class DecoderOnly(Backbone):
         super().__init__(model, tokenizer, device, dtype)
         self.begin = begin_of_text(tokenizer)
         self.pad: int = model.config.pad_token_id or 0  # never seen: rows are padded on the right
-        self.window: int | None = sliding_window(model.config)
-        self.packs = attention.can_pack(self.model)
-        if self.packs:
-            self.model.set_attn_implementation(attention.NAME)
+        self.causal = Causal(self.model)
+        reaches = [one for one in (self.max_length, self.causal.window) if one is not None]
+        self.max_length = min(reaches, default=None)
 
     def encode(
         self, inputs: Sequence[str], answers: Sequence[str], max_input: int, max_answer: int
@@ -129,9 +101,7 @@ class DecoderOnly(Backbone):
 
     def prefill(self, prompts: Tensor) -> Front:
         """Run `prompts` [G, P, H], once each."""
-        cache: Any = DynamicCache()
-        states = self._run(prompts.to(self.model.dtype), cache)[-1]
-        return Front(tuple((layer.keys, layer.values) for layer in cache.layers), states)
+        return self.causal.prefill(prompts)
 
     def extend(
         self, front: Front | None, owners: Tensor, input_ids: Tensor, mask: Tensor | None = None
@@ -148,54 +118,7 @@ class DecoderOnly(Backbone):
             WindowTooShort: the model's attention does not reach back so far.
         """
         seen = torch.ones_like(input_ids) if mask is None else mask
-        return self._states(front, owners, input_ids, seen.bool())[-1]
-
-    def _states(
-        self,
-        front: Front | None,
-        owners: Tensor,
-        input_ids: Tensor,
-        mask: Tensor,
-        every_layer: bool = False,
-    ) -> tuple[Tensor, ...]:
-        """Return the states [B, T, H] of each layer, or the last; `mask` [B, T] is a bool."""
-        if not self.packs:
-            return self._extend(front, owners, input_ids, every_layer)[0]
-        self._check_reach(front, input_ids)
-        packed = pack(mask, owners, front.layers if front and front.length else ())
-        places = packed.at % mask.shape[1] + (front.length if front else 0)
-        states = self._run(
-            self.embed(input_ids.flatten()[packed.at]).unsqueeze(0), None, every_layer,
-            position_ids=places.unsqueeze(0), packed=packed,
-            attention_mask=mask.new_zeros(1, 1, 1, 1),  # not used: keeps one from being built
-        )  # fmt: skip
-        return tuple(packed.unpack(one, mask) for one in states)
-
-    def _extend(
-        self, front: Front | None, owners: Tensor, input_ids: Tensor, every_layer: bool = False
-    ) -> tuple[tuple[Tensor, ...], DynamicCache]:
-        self._check_reach(front, input_ids)
-        cache = DynamicCache()
-        for at, (keys, values) in enumerate(front.layers if front else ()):
-            cache.update(_of_rows(keys, owners), _of_rows(values, owners), at)
-        # No mask: a token sees only what stands before it, so padding on the right is not seen.
-        return self._run(self.embed(input_ids), cache, every_layer), cache
-
-    def _check_reach(self, front: Front | None, input_ids: Tensor) -> None:
-        length = (front.length if front else 0) + input_ids.shape[1]
-        if self.window is not None and length > self.window:
-            raise WindowTooShort(length, self.window)
-
-    def _run(
-        self, embeds: Tensor, cache: DynamicCache | None, every_layer: bool = False, **more: Any
-    ) -> tuple[Tensor, ...]:
-        """Run `embeds` [B, T, H] behind `cache`; return the states of each layer, or the last."""
-        out = self.model.base_model(
-            inputs_embeds=embeds, past_key_values=cache, use_cache=cache is not None,
-            output_hidden_states=every_layer, **more,
-        )  # fmt: skip
-        states: tuple[Tensor, ...] = out.hidden_states or (out.last_hidden_state,)
-        return states
+        return self.causal.extend(front, owners, input_ids, seen.bool())[-1]
 
     def logits(self, states: Tensor) -> Tensor:
         """Return what follows `states` [..., H]: logits [..., V]."""
@@ -222,7 +145,7 @@ class DecoderOnly(Backbone):
         owners = torch.zeros_like(batch.task_ids) if prefix is None else prefix.owners
         front = None if prefix is None else self.prefill(prefix.prompts)
         inner = any(layer not in {-1, self.num_layers} for layer in decoder_layers)
-        states = self._states(front, owners, rows.ids, rows.mask, every_layer=inner)
+        states = self.causal.extend(front, owners, rows.ids, rows.mask, every_layer=inner)
         at = rows.places.unsqueeze(2)
         answers = [one.gather(1, at.expand(-1, -1, one.shape[2])) for one in states]
         logits = self.logits(answers[-1])
@@ -241,7 +164,7 @@ class DecoderOnly(Backbone):
     def read(self, front: Front | None, input_ids: Tensor, mask: Tensor) -> Reading:
         """Run `input_ids` [B, T] behind the front; see `Backbone`."""
         owners = input_ids.new_zeros(len(input_ids))
-        (states,), cache = self._extend(front, owners, input_ids)
+        (states,), cache = self.causal.read(front, owners, input_ids)
         last = states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]
         seen = mask.new_ones(len(mask), front.length if front else 0)
         return Reading(cache, torch.cat([seen, mask], dim=1), last)
@@ -255,7 +178,7 @@ class DecoderOnly(Backbone):
             score = first[:, label[0]]
             if len(label) > 1:
                 ids = reading.mask.new_tensor(label[:-1]).expand(len(reading.mask), -1)
-                rest = self.logits(self._next(reading, ids, len(ids[0]))).log_softmax(dim=-1)
+                rest = self.logits(_next(self.causal, reading, ids)).log_softmax(dim=-1)
                 reading.cache.crop(1 - len(label))  # back to the input, for the next label
                 after = ids.new_tensor(label[1:]).expand_as(ids).unsqueeze(2)
                 score = score + rest.gather(2, after).sum(dim=(1, 2))
@@ -267,19 +190,11 @@ class DecoderOnly(Backbone):
         """Return the greedy answer to each row, up to the end of a line; see `Backbone`."""
         written = self.logits(reading.last).argmax(dim=-1, keepdim=True)  # [B, 1]
         while written.shape[1] < max_answer:
-            states = self._next(reading, written[:, -1:], written.shape[1])
+            states = _next(self.causal, reading, written)
             following = self.logits(states[:, -1]).argmax(dim=-1, keepdim=True)
             written = torch.cat([written, following], dim=1)
         texts: list[str] = self.tokenizer.batch_decode(written, skip_special_tokens=True)
         return [text.partition(END)[0].strip() for text in texts]
-
-    def _next(self, reading: Reading, ids: Tensor, written: int) -> Tensor:
-        """Run `ids` [B, S], the last of `written` tokens, behind what was read; [B, S, H]."""
-        # Padding stands between a row and what follows it: it is masked, and does not count.
-        mask = torch.cat([reading.mask, reading.mask.new_ones(len(ids), written)], dim=1)
-        places = mask.cumsum(dim=1)[:, -ids.shape[1] :] - 1
-        more: dict[str, Any] = {"position_ids": places} if self._takes_positions else {}
-        return self._run(self.embed(ids), reading.cache, attention_mask=mask, **more)[-1]
 
     @torch.inference_mode()
     def shares_prefixes(self) -> bool:
@@ -295,21 +210,9 @@ class DecoderOnly(Backbone):
         loose = 1e-2 if self.model.dtype == torch.float32 else 1e-1
         return torch.allclose(parts, whole, rtol=loose, atol=loose * float(whole.std()))
 
-    @property
-    def _takes_positions(self) -> bool:
-        return "position_ids" in self.model.base_model.forward.__annotations__
 
-
-def sliding_window(config: Any) -> int | None:
-    """Return how many tokens back a model's attention reaches; None is all."""
-    if not getattr(config, "use_sliding_window", True):
-        return None  # Qwen names a window that it does not use
-    window: int | None = getattr(config, "sliding_window", None)
-    return window
-
-
-def _of_rows(layer: Tensor, owners: Tensor) -> Tensor:
-    """Return keys or values [G, heads, P, size] of each row's front, [B, heads, P, size]."""
-    if len(layer) == 1:
-        return layer.expand(len(owners), -1, -1, -1)
-    return layer[owners]
+def _next(causal: Causal, reading: Reading, written: Tensor) -> Tensor:
+    """Run what the cache lacks of `written` [B, S] behind what was read; return its states."""
+    there = reading.cache.get_seq_length() - reading.mask.shape[1]
+    mask = torch.cat([reading.mask, torch.ones_like(written)], dim=1)
+    return causal.go_on(reading.cache, mask, written[:, there:])

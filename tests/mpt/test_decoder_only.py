@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 from torch.testing import assert_close
 
-from mpt.decoder_only import NoEncoder, WindowTooShort
+from mpt.causal import WindowTooShort
+from mpt.decoder_only import NoEncoder
 from mpt.encoding import IGNORED
 from mpt.evaluate import decode, label_scores
 from mpt.prompt import Prefix
@@ -118,11 +119,11 @@ def test_each_different_prompt_of_a_batch_is_run_once(causal, prefix, batch):
     hook.remove()
     read = int(batch.mask.sum() + (batch.labels != IGNORED).sum() - 3)  # not the last of a label
     padded = (3, batch.input_ids.shape[1] + batch.labels.shape[1] - 1)
-    assert seen == [(2, P), (1, read) if causal.packs else padded]
+    assert seen == [(2, P), (1, read) if causal.causal.packs else padded]
 
 
 def test_only_a_model_with_an_attention_of_its_own_pads_its_rows(causal):
-    assert causal.packs == (causal.model.config.model_type != "bloom")
+    assert causal.causal.packs == (causal.model.config.model_type != "bloom")
 
 
 def test_an_encoder_layer_and_a_layer_that_is_not_there_are_refused(causal, prefix, batch):
@@ -157,3 +158,8 @@ def test_a_long_input_is_cut_before_what_asks_for_an_answer(make_causal):
     kept = len(backbone.tokens([" answer:"])[0])
     assert cut.truncated == 1
     assert cut.input(0).tolist() == whole[: 20 - kept] + whole[-kept:]
+
+
+def test_a_sliding_window_is_as_much_as_can_be_read(make_causal):
+    assert make_causal("mistral", sliding_window=8).max_length == 8
+    assert make_causal("mistral", sliding_window=None).max_length == 512

@@ -18,7 +18,7 @@ def test_a_causal_model_is_loaded_from_a_folder_as_it_was_saved(make_causal, fam
     backbone.tokenizer.save_pretrained(tmp_path)
     saved = load(str(tmp_path))
     assert isinstance(saved, DecoderOnly)
-    assert saved.digest == backbone.digest == load(str(tmp_path), dtype=torch.bfloat16).digest
+    assert saved.digest == load(str(tmp_path), dtype=torch.bfloat16).digest
     batch = backbone.encode(["a good film"], ["maybe"], 50, 9).batch([0], [0], "cpu")
     assert_close(saved(None, batch).logits, backbone(None, batch).logits)
 

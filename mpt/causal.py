@@ -1,0 +1,153 @@
+"""Running a causal model behind prompts that many rows share: each prompt is run once.
+
+The keys and values of a prompt do not depend on the text behind it. So each of the G different
+prompts of a batch runs once, with gradients where they are wanted, and the rows run behind their
+keys and values: G·P + B·T tokens instead of B·(P + T). Shapes: mpt.prompt.
+"""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor
+from transformers import DynamicCache
+
+from mpt import attention
+from mpt.packing import Layers, pack
+
+States = tuple[Tensor, ...]
+"""Of each layer, or of the last alone: [B, T, H]."""
+
+
+class WindowTooShort(ValueError):
+    """A prompt and an input reach further back than a model's attention."""
+
+    def __init__(self, length: int, window: int) -> None:
+        super().__init__(
+            f"a prompt and an input of {length} tokens reach over the sliding window of {window}: "
+            "some rows would not see all of the prompt; give a shorter one, or another backbone"
+        )
+
+
+class Front(NamedTuple):
+    """What a causal model keeps of G prompts: each layer's keys and values, and the last states."""
+
+    layers: Layers
+    states: Tensor  # [G, P, H], after the final norm
+
+    @property
+    def length(self) -> int:
+        """How many tokens stand in front, P."""
+        return self.states.shape[1]
+
+
+class Causal:
+    """A frozen causal model, run in parts.
+
+    Args:
+        model: one of Hugging Face's AutoModelForCausalLM; its attention may be exchanged.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.window = sliding_window(model.config)
+        self.takes_positions = "position_ids" in model.base_model.forward.__annotations__
+        self.packs = attention.can_pack(model)
+        if self.packs:
+            model.set_attn_implementation(attention.NAME)
+
+    def prefill(self, prompts: Tensor) -> Front:
+        """Run `prompts` [G, P, H], once each."""
+        cache: Any = DynamicCache()
+        states = self._run(prompts.to(self.model.dtype), cache)[-1]
+        return Front(tuple((layer.keys, layer.values) for layer in cache.layers), states)
+
+    def extend(
+        self,
+        front: Front | None,
+        owners: Tensor,
+        input_ids: Tensor,
+        mask: Tensor,
+        *,
+        every_layer: bool = False,
+    ) -> States:
+        """Run `input_ids` [B, T], padded on the right, each behind its front.
+
+        Args:
+            front: what was prefilled; None is nothing.
+            owners: each row's place in the front, [B].
+            input_ids: token ids, [B, T].
+            mask: bool, true at tokens, [B, T]; states at padding mean nothing.
+            every_layer: return the states of all layers, from the embeddings on.
+
+        Raises:
+            WindowTooShort: the model's attention does not reach back so far.
+        """
+        if not self.packs:
+            return self.read(front, owners, input_ids, every_layer=every_layer)[0]
+        self._check_reach(front, input_ids)
+        packed = pack(mask, owners, front.layers if front and front.length else ())
+        places = packed.at % mask.shape[1] + (front.length if front else 0)
+        states = self._run(
+            self._embed(input_ids.flatten()[packed.at]).unsqueeze(0), None, every_layer,
+            position_ids=places.unsqueeze(0), packed=packed,
+            attention_mask=mask.new_zeros(1, 1, 1, 1),  # not used: keeps one from being built
+        )  # fmt: skip
+        return tuple(packed.unpack(one, mask) for one in states)
+
+    def read(
+        self, front: Front | None, owners: Tensor, input_ids: Tensor, *, every_layer: bool = False
+    ) -> tuple[States, DynamicCache]:
+        """Run `input_ids` as `extend` does; keep what it takes to go on behind them.
+
+        Raises:
+            WindowTooShort: the model's attention does not reach back so far.
+        """
+        self._check_reach(front, input_ids)
+        cache = DynamicCache()
+        for at, (keys, values) in enumerate(front.layers if front else ()):
+            cache.update(_of_rows(keys, owners), _of_rows(values, owners), at)
+        # No mask: a token sees only what stands before it, so padding on the right is not seen.
+        return self._run(self._embed(input_ids), cache, every_layer), cache
+
+    def go_on(self, cache: DynamicCache, mask: Tensor, input_ids: Tensor) -> Tensor:
+        """Run `input_ids` [B, S] behind what was read; return their states, [B, S, H].
+
+        `mask` [B, all tokens] is 1 at tokens, these included: padding stands between a row and what
+        follows it, and does not count.
+        """
+        places = mask.cumsum(dim=1)[:, -input_ids.shape[1] :] - 1
+        more: dict[str, Any] = {"position_ids": places} if self.takes_positions else {}
+        return self._run(self._embed(input_ids), cache, attention_mask=mask, **more)[-1]
+
+    def _embed(self, input_ids: Tensor) -> Tensor:
+        embeds: Tensor = self.model.get_input_embeddings()(input_ids)
+        return embeds
+
+    def _check_reach(self, front: Front | None, input_ids: Tensor) -> None:
+        length = (front.length if front else 0) + input_ids.shape[1]
+        if self.window is not None and length > self.window:
+            raise WindowTooShort(length, self.window)
+
+    def _run(
+        self, embeds: Tensor, cache: DynamicCache | None, every_layer: bool = False, **more: Any
+    ) -> States:
+        out = self.model.base_model(
+            inputs_embeds=embeds, past_key_values=cache, use_cache=cache is not None,
+            output_hidden_states=every_layer, **more,
+        )  # fmt: skip
+        states: States = out.hidden_states or (out.last_hidden_state,)
+        return states
+
+
+def sliding_window(config: Any) -> int | None:
+    """Return how many tokens back a model's attention reaches; None is all."""
+    if not getattr(config, "use_sliding_window", True):
+        return None  # Qwen names a window that it does not use
+    window: int | None = getattr(config, "sliding_window", None)
+    return window
+
+
+def _of_rows(layer: Tensor, owners: Tensor) -> Tensor:
+    """Return keys or values [G, heads, P, size] of each row's front, [B, heads, P, size]."""
+    if len(layer) == 1:
+        return layer.expand(len(owners), -1, -1, -1)
+    return layer[owners]
