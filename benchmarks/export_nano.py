@@ -39,7 +39,9 @@ def main() -> None:
         )
     tokenizer.save_pretrained(to)
     (to / "generation_config.json").unlink(missing_ok=True)
-    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines() if line]
+    lines = (run / "log.jsonl").read_text().splitlines()
+    # A run that was stopped goes on from its last checkpoint: the later report of a step holds.
+    log = list({one["step"]: one for one in map(json.loads, lines)}.values())
     weights = sum(weight.numel() for weight in model.parameters()) / 1e6
     (to / "README.md").write_text(card(args.model, log, saved["state"], weights))
 

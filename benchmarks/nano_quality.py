@@ -18,11 +18,11 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from transformers import Adafactor
 
+from mpt import loading
 from mpt.backbone import Backbone
 from mpt.encoding import Encoded
 from mpt.evaluate import rank
 from mpt.initial import vocabulary
-from mpt.loading import load
 from mpt.prompt import SoftPrompt
 from mpt.sampling import plain_batches
 from mpt.train import Schedule, train
@@ -89,7 +89,7 @@ class Trial:
 
     def fine_tuned(self, folder: str, steps: int, seed: int) -> float:
         """Return the test score after training every weight, with T5's own optimizer."""
-        backbone = load(folder)
+        backbone = loading.load(folder)
         backbone.model.requires_grad_(True)
         optimizer = Adafactor(
             backbone.model.parameters(), lr=5e-3, scale_parameter=True, relative_step=False
@@ -114,7 +114,7 @@ def main() -> None:
     args = parser.parse_args()
     found = []
     for task in (task for task in mini.ALL if task.name in args.tasks):
-        backbone = load(args.backbone)
+        backbone = loading.load(args.backbone)
         trial = Trial(task, load(task), backbone)
         common = majority(task, trial.data.train, trial.data.test)
         scores = {
