@@ -5,13 +5,15 @@ prompts of a batch runs once, with gradients where they are wanted, and the rows
 keys and values: G·P + B·T tokens instead of B·(P + T). Shapes: mpt.prompt.
 """
 
+from collections.abc import Callable
+from functools import cached_property
 from typing import Any, NamedTuple
 
 from torch import Tensor
 from transformers import DynamicCache
 
 from mpt import attention
-from mpt.packing import Layers, pack
+from mpt.packing import Layers, Packed, pack
 
 States = tuple[Tensor, ...]
 """Of each layer, or of the last alone: [B, T, H]."""
@@ -37,6 +39,21 @@ class Front(NamedTuple):
     def length(self) -> int:
         """How many tokens stand in front, P."""
         return self.states.shape[1]
+
+
+class Kept:
+    """Keys and values of prompts and rows, laid out as a padded batch when first asked for.
+
+    Few ask: a label of one token is predicted by what was read.
+    """
+
+    def __init__(self, lay_out: Callable[[], DynamicCache]) -> None:
+        self._lay_out = lay_out
+
+    @cached_property
+    def cache(self) -> DynamicCache:
+        """Of P + T tokens."""
+        return self._lay_out()
 
 
 class Causal:
@@ -81,32 +98,52 @@ class Causal:
         Raises:
             WindowTooShort: the model's attention does not reach back so far.
         """
-        if not self.packs:
-            return self.read(front, owners, input_ids, every_layer=every_layer)[0]
-        self._check_reach(front, input_ids)
-        packed = pack(mask, owners, front.layers if front and front.length else ())
-        places = packed.at % mask.shape[1] + (front.length if front else 0)
-        states = self._run(
-            self._embed(input_ids.flatten()[packed.at]).unsqueeze(0), None, every_layer,
-            position_ids=places.unsqueeze(0), packed=packed,
-            attention_mask=mask.new_zeros(1, 1, 1, 1),  # not used: keeps one from being built
-        )  # fmt: skip
-        return tuple(packed.unpack(one, mask) for one in states)
+        return self.read(front, owners, input_ids, mask, every_layer=every_layer, keep=False)[0]
 
     def read(
-        self, front: Front | None, owners: Tensor, input_ids: Tensor, *, every_layer: bool = False
-    ) -> tuple[States, DynamicCache]:
-        """Run `input_ids` as `extend` does; keep what it takes to go on behind them.
+        self,
+        front: Front | None,
+        owners: Tensor,
+        input_ids: Tensor,
+        mask: Tensor,
+        *,
+        every_layer: bool = False,
+        keep: bool = True,
+    ) -> tuple[States, "Kept"]:
+        """Run `input_ids` as `extend` does; keep what it takes to go on behind them, if wanted.
 
         Raises:
             WindowTooShort: the model's attention does not reach back so far.
         """
-        self._check_reach(front, input_ids)
-        cache = DynamicCache()
-        for at, (keys, values) in enumerate(front.layers if front else ()):
-            cache.update(_of_rows(keys, owners), _of_rows(values, owners), at)
+        length = (front.length if front else 0) + input_ids.shape[1]
+        if self.window is not None and length > self.window:
+            raise WindowTooShort(length, self.window)
+        if self.packs:
+            return self._packed(front, owners, input_ids, mask, every_layer=every_layer, keep=keep)
+        cache = _before(front, owners)
         # No mask: a token sees only what stands before it, so padding on the right is not seen.
-        return self._run(self._embed(input_ids), cache, every_layer), cache
+        return self._run(self._embed(input_ids), cache, every_layer), Kept(lambda: cache)
+
+    def _packed(
+        self,
+        front: Front | None,
+        owners: Tensor,
+        input_ids: Tensor,
+        mask: Tensor,
+        *,
+        every_layer: bool,
+        keep: bool,
+    ) -> tuple[States, "Kept"]:
+        packed = pack(mask, owners, front.layers if front and front.length else ())
+        places = packed.at % mask.shape[1] + (front.length if front else 0)
+        cache = DynamicCache() if keep else None
+        states = self._run(
+            self._embed(input_ids.flatten()[packed.at]).unsqueeze(0), cache, every_layer,
+            position_ids=places.unsqueeze(0), packed=packed,
+            attention_mask=mask.new_zeros(1, 1, 1, 1),  # not used: keeps one from being built
+        )  # fmt: skip
+        kept = Kept(lambda: _laid_out(front, owners, packed, cache, mask))
+        return tuple(packed.unpack(one, mask) for one in states), kept
 
     def go_on(self, cache: DynamicCache, mask: Tensor, input_ids: Tensor) -> Tensor:
         """Run `input_ids` [B, S] behind what was read; return their states, [B, S, H].
@@ -121,11 +158,6 @@ class Causal:
     def _embed(self, input_ids: Tensor) -> Tensor:
         embeds: Tensor = self.model.get_input_embeddings()(input_ids)
         return embeds
-
-    def _check_reach(self, front: Front | None, input_ids: Tensor) -> None:
-        length = (front.length if front else 0) + input_ids.shape[1]
-        if self.window is not None and length > self.window:
-            raise WindowTooShort(length, self.window)
 
     def _run(
         self, embeds: Tensor, cache: DynamicCache | None, every_layer: bool = False, **more: Any
@@ -144,6 +176,29 @@ def sliding_window(config: Any) -> int | None:
         return None  # Qwen names a window that it does not use
     window: int | None = getattr(config, "sliding_window", None)
     return window
+
+
+def _before(front: Front | None, owners: Tensor) -> DynamicCache:
+    """Return the keys and values of each row's front, as those of a batch."""
+    cache = DynamicCache()
+    for at, (keys, values) in enumerate(front.layers if front else ()):
+        cache.update(_of_rows(keys, owners), _of_rows(values, owners), at)
+    return cache
+
+
+def _laid_out(
+    front: Front | None, owners: Tensor, packed: Packed, cache: Any, mask: Tensor
+) -> DynamicCache:
+    """Return the keys and values of fronts and packed rows, as those of a batch."""
+    padded = _before(front, owners)
+    for at, layer in enumerate(cache.layers):
+        heads = layer.keys.shape[1]
+        rows = [
+            packed.unpack(one.transpose(1, 2).flatten(2), mask).view(*mask.shape, heads, -1)
+            for one in (layer.keys, layer.values)
+        ]
+        padded.update(rows[0].transpose(1, 2), rows[1].transpose(1, 2), at)
+    return padded
 
 
 def _of_rows(layer: Tensor, owners: Tensor) -> Tensor:

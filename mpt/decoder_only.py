@@ -6,10 +6,9 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import DynamicCache
 
 from mpt.backbone import Architecture, Backbone, precise
-from mpt.causal import Causal, Front
+from mpt.causal import Causal, Front, Kept
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
 from mpt.packing import joined
 from mpt.prompt import Prefix
@@ -30,7 +29,7 @@ class NoEncoder(ValueError):
 class Reading(NamedTuple):
     """Inputs that were read behind a front."""
 
-    cache: DynamicCache  # of front and inputs, P + T tokens
+    kept: Kept  # of front and inputs, P + T tokens
     mask: Tensor  # [B, P + T], 1 at tokens
     last: Tensor  # [B, H], the state after each row's last token
 
@@ -164,10 +163,10 @@ class DecoderOnly(Backbone):
     def read(self, front: Front | None, input_ids: Tensor, mask: Tensor) -> Reading:
         """Run `input_ids` [B, T] behind the front; see `Backbone`."""
         owners = input_ids.new_zeros(len(input_ids))
-        (states,), cache = self.causal.read(front, owners, input_ids)
+        (states,), kept = self.causal.read(front, owners, input_ids, mask.bool())
         last = states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]
         seen = mask.new_ones(len(mask), front.length if front else 0)
-        return Reading(cache, torch.cat([seen, mask], dim=1), last)
+        return Reading(kept, torch.cat([seen, mask], dim=1), last)
 
     @torch.inference_mode()
     def score(self, reading: Reading, labels: Sequence[Sequence[int]]) -> Tensor:
@@ -179,7 +178,7 @@ class DecoderOnly(Backbone):
             if len(label) > 1:
                 ids = reading.mask.new_tensor(label[:-1]).expand(len(reading.mask), -1)
                 rest = self.logits(_next(self.causal, reading, ids)).log_softmax(dim=-1)
-                reading.cache.crop(1 - len(label))  # back to the input, for the next label
+                reading.kept.cache.crop(1 - len(label))  # back to the input, for the next label
                 after = ids.new_tensor(label[1:]).expand_as(ids).unsqueeze(2)
                 score = score + rest.gather(2, after).sum(dim=(1, 2))
             scores.append(score)
@@ -213,6 +212,7 @@ class DecoderOnly(Backbone):
 
 def _next(causal: Causal, reading: Reading, written: Tensor) -> Tensor:
     """Run what the cache lacks of `written` [B, S] behind what was read; return its states."""
-    there = reading.cache.get_seq_length() - reading.mask.shape[1]
+    cache = reading.kept.cache
+    there = cache.get_seq_length() - reading.mask.shape[1]
     mask = torch.cat([reading.mask, torch.ones_like(written)], dim=1)
-    return causal.go_on(reading.cache, mask, written[:, there:])
+    return causal.go_on(cache, mask, written[:, there:])
