@@ -121,7 +121,8 @@ class ContextTraining(Values):
     """γ: an example r places from the end of the context counts γ^r in the loss."""
     validations: Count = 1
     """1 scores the end only: who chooses by hundreds of labelled rows does not learn from few."""
-    validation_rows: Count | None = None
+    validation_rows: Count | None = 200
+    """So many are scored, for the registry to compare prompts by; None is all."""
     max_length: Count | None = None
     """Tokens kept of an input behind the context; None is what the task says."""
 
