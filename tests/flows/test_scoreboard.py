@@ -3,8 +3,9 @@
 import pytest
 
 from flows import scoreboard
-from flows.running import SourcePrompt
+from flows.running import SourcePrompt, TransferReport
 from flows.settings import Settings
+from pipelines.few_shot_report import FewShotRow, MethodScores
 from pipelines.records import ScoreRecord
 from pipelines.report import Report, Row, Scores
 
@@ -32,7 +33,7 @@ def report(**changes):
 @pytest.mark.parametrize("columns", [60, 80, 120])
 def test_the_table_of_a_transfer_is_whole_at_any_width(columns, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", str(columns))
-    scoreboard.show_report(report(), Settings())
+    scoreboard.show_transfer(TransferReport(report(), ()), Settings())
     out = capsys.readouterr().out
     table = out.partition("Prompt tuning")[0]
     for cell in WHOLE[:-1]:
@@ -44,7 +45,7 @@ def test_the_table_of_a_transfer_is_whole_at_any_width(columns, monkeypatch, cap
 
 def test_what_is_not_registered_says_why_and_brackets_are_text(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "120")
-    scoreboard.show_report(report(), Settings())
+    scoreboard.show_transfer(TransferReport(report(), ()), Settings())
     out = capsys.readouterr().out
     assert "source prompt: not registered yet: MLflow failed [here] (abababababab)" in out
     assert "warning: 'cb' has [no] split" in out
@@ -59,3 +60,20 @@ def test_a_source_prompt_can_be_copied_from_its_table(monkeypatch, capsys):
     assert "cdcdcdcdcdcd" in out
     assert "61.2 (1,000)" in out
     assert "not registered yet: MLflow is down" in " ".join(out.split())
+
+
+def test_a_few_shot_table_is_whole_and_shows_the_gain_over_its_first_method(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "50")
+    version = "softprompt.nano-lm-12345678.mini_dining/12"
+    methods = (
+        MethodScores("in-context learning", Scores((50.0, 60.0)), (48.5, 61.5), (0.0, 0.0), ""),
+        MethodScores("CPT", Scores((60.0, 80.0)), (55.5, 82.5), (5.5, 25.5), version),
+    )
+    row = FewShotRow("mini_dining", "accuracy", 8, 2, 500, 52.0, 49.5, methods)
+    scoreboard.show_few_shot([row])
+    out = capsys.readouterr().out
+    for cell in (
+        "mini_dining: 8 shots, 2 draw(s)", "zero-shot 49.5", "55.0 ± 7.1", "70.0 ± 14.1",
+        "48.5 to 61.5", "+15.0 [+5.5, +25.5]", version, "not registered yet",
+    ):  # fmt: skip
+        assert cell in " ".join(out.split())
