@@ -8,7 +8,6 @@ output and logsumexp: Dao et al. 2022, "FlashAttention", arXiv 2205.14135, secti
 Shapes: mpt.prompt; heads h, of size d; G prompts.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -55,57 +54,60 @@ def attend(
             module, query, key, value, attention_mask, scaling=scaling, **more
         )[0]
         return out, None
-    front = packed.layers[module.layer_idx] if packed.layers else (None, None)
-    merged: Tensor = _Behind.apply(  # type: ignore[no-untyped-call]
-        packed, scaling, query, key, value, *front
+    if packed.layers:
+        keys, values = (_one_text(one) for one in packed.layers[module.layer_idx])
+        key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
+    merged: Tensor = _Parts.apply(  # type: ignore[no-untyped-call]
+        packed.parts, scaling, query, key, value
     )
     return merged.transpose(1, 2), None
 
 
-class _Behind(torch.autograd.Function):
-    """Causal attention within each row, and to all of its prompt."""
+class _Parts(torch.autograd.Function):
+    """Attention of some tokens to some, part by part.
+
+    Keys begin with those of prompts that were run before, which have no queries.
+    """
 
     @staticmethod
-    def forward(ctx: Any, packed: Packed, scale: float | None, *tensors: Any) -> Tensor:
-        query, key, value, *front = tensors
+    def forward(
+        ctx: Any, parts: list[tuple[slice, slice, bool]], scale: float | None, *tensors: Tensor
+    ) -> Tensor:
+        query, key, value = tensors
+        before = key.shape[2] - query.shape[2]
         wide = torch.promote_types(query.dtype, torch.float32)
-        out = torch.empty_like(query)
-        total = query.new_empty(query.shape[:3], dtype=wide)  # logsumexps, [1, h, N]
-        for row in packed.rows:
-            out[:, :, row], total[:, :, row] = _flash(*_at(row, query, key, value), True, scale)
-        for at, group in packed.groups:
-            o, t = _at(group, out, total)
-            _merge_(o, t, *_flash(query[:, :, group], *_prompt(at, front), False, scale))
+        out = torch.zeros_like(query)
+        total = query.new_full(query.shape[:3], -torch.inf, dtype=wide)  # logsumexps, [1, h, N]
+        for tokens, seen, causal in parts:
+            mine = slice(tokens.start - before, tokens.stop - before)
+            o, t = _at(mine, out, total)
+            _merge_(o, t, *_flash(query[:, :, mine], *_at(seen, key, value), causal, scale))
         ctx.save_for_backward(*tensors, out, total)
-        ctx.packed, ctx.scale = packed, scale
+        ctx.parts, ctx.scale = parts, scale
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        query, key, value, *front, out, total = ctx.saved_tensors
-        grads = [torch.empty_like(one) for one in (query, key, value)]
-        moved: list[Any] = [None if one is None else torch.zeros_like(one) for one in front]
-        for row in ctx.packed.rows:
-            parts = _at(row, gradient, query, key, value, out, total)
-            for grad, part in zip(grads, _flash_backward(*parts, True, ctx.scale), strict=True):
-                grad[:, :, row] = part
-        for at, group in ctx.packed.groups:
-            asked, q, o, t = _at(group, gradient, query, out, total)
-            part, *its = _flash_backward(asked, q, *_prompt(at, front), o, t, False, ctx.scale)
-            grads[0][:, :, group] += part
-            moved[0][at], moved[1][at] = (one[0] for one in its)
-        return None, None, *grads, *moved
+        query, key, value, out, total = ctx.saved_tensors
+        before = key.shape[2] - query.shape[2]
+        grads = [torch.zeros_like(one) for one in (query, key, value)]
+        for tokens, seen, causal in ctx.parts:
+            mine = slice(tokens.start - before, tokens.stop - before)
+            asked, q, o, t = _at(mine, gradient, query, out, total)
+            parts = _flash_backward(asked, q, *_at(seen, key, value), o, t, causal, ctx.scale)
+            for grad, where, part in zip(grads, (mine, seen, seen), parts, strict=True):
+                grad[:, :, where] += part
+        return None, None, *grads
 
 
 def _at(where: slice, *tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(one[:, :, where] for one in tensors)
 
 
-def _prompt(at: int, front: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return keys and values of one prompt, [1, kv heads, P, d]."""
-    keys, values = front
-    return keys[at : at + 1], values[at : at + 1]
+def _one_text(layer: Tensor) -> Tensor:
+    """Return keys or values [G, kv heads, P, d] as one text, [1, kv heads, G · P, d]."""
+    return layer.transpose(0, 1).flatten(1, 2).unsqueeze(0)
 
 
 def _merge_(out: Tensor, total: Tensor, more: Tensor, its_total: Tensor) -> None:

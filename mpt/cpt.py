@@ -123,14 +123,14 @@ def context_loss(
     Returns:
         Scalar, in nats.
     """
-    front = backbone.prefill(prompt.task(0).unsqueeze(0))
     context = prompt.context
     asked = (context.roles == Role.LABEL).nonzero().squeeze(1)  # [N]
-    before = front.states[0, len(prompt.front) + asked - 1]
-    weights = decay ** (context.num_examples - context.examples[asked]).to(front.states)
-    ours = _nats(backbone, before, context.ids[asked])
     rows, labels, mask = _appended(context, drawn)
-    states = backbone.extend(front, rows.new_zeros(len(rows)), rows, mask)
+    owners = rows.new_zeros(len(rows))
+    (front,), (states,) = backbone.causal.together(prompt.task(0).unsqueeze(0), owners, rows, mask)
+    before = front[len(prompt.front) + asked - 1]
+    weights = decay ** (context.num_examples - context.examples[asked]).to(front)
+    ours = _nats(backbone, before, context.ids[asked])
     row, place = labels.nonzero(as_tuple=True)
     theirs = _nats(backbone, states[row, place - 1], rows[row, place])
     total = len(drawn) * (weights * ours).sum() + theirs.sum()

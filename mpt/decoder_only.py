@@ -142,9 +142,9 @@ class DecoderOnly(Backbone):
             check_layer(layer, self.num_layers)
         rows = joined(batch)
         owners = torch.zeros_like(batch.task_ids) if prefix is None else prefix.owners
-        front = None if prefix is None else self.prefill(prefix.prompts)
+        prompts = None if prefix is None else prefix.prompts
         inner = any(layer not in {-1, self.num_layers} for layer in decoder_layers)
-        states = self.causal.extend(front, owners, rows.ids, rows.mask, every_layer=inner)
+        _, states = self.causal.together(prompts, owners, rows.ids, rows.mask, every_layer=inner)
         at = rows.places.unsqueeze(2)
         answers = [one.gather(1, at.expand(-1, -1, one.shape[2])) for one in states]
         logits = self.logits(answers[-1])

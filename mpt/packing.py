@@ -24,41 +24,51 @@ class Joined(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """The rows of a batch as one sequence of N tokens; rows of one prompt lie side by side."""
+    """Prompts and rows as one sequence; rows of one prompt lie side by side.
+
+    Slices count from the first prompt, whether it is run with the rows or was run before.
+    """
 
     at: Tensor  # [N], each token's place in the padded batch, [B · T]
-    rows: list[slice]  # that have any token
-    groups: list[tuple[int, slice]]  # prompts that any row reads, and their rows
-    layers: Layers  # of the prompts
+    parts: list[tuple[slice, slice, bool]]  # which tokens see which, and whether only the past
+    layers: Layers  # of prompts that were run before
 
     def unpack(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Return `states` [1, N, H] as a batch padded as `mask` [B, T] is, with 0: [B, T, H]."""
-        padded = states.new_zeros(mask.numel(), states.shape[2])
-        return padded.index_copy(0, self.at, states[0]).view(*mask.shape, -1)
+        """Return the rows of `states` [1, .. + N, H] as `mask` [B, T] pads them: [B, T, H]."""
+        rows = states[0, -len(self.at) :]
+        return (
+            rows.new_zeros(mask.numel(), rows.shape[1])
+            .index_copy(0, self.at, rows)
+            .view(*mask.shape, -1)
+        )
 
 
-def pack(mask: Tensor, owners: Tensor, layers: Layers) -> Packed:
+def pack(mask: Tensor, owners: Tensor, count: int, length: int, layers: Layers) -> Packed:
     """Say where the tokens of a batch go.
 
     Args:
         mask: bool, [B, T], true at tokens.
         owners: each row's prompt, [B].
-        layers: keys and values of the prompts; none, if there are none.
+        count: how many prompts there are, G.
+        length: how long they are, P.
+        layers: keys and values of the prompts, if they were run before.
     """
     order = owners.argsort(stable=True)
     lengths = mask.sum(dim=1)[order]
-    prompts = len(layers[0][0]) if layers else 0
-    behind = [int(lengths[owners[order] == at].sum()) for at in range(prompts)]
+    behind = [int(lengths[owners[order] == at].sum()) for at in range(count)]
     places = torch.arange(mask.numel(), device=mask.device).view_as(mask)[order]
-    rows, groups = _slices(lengths.tolist()), _slices(behind)
+    prompts = _slices([length] * count, 0)
+    rows, groups = _slices(lengths.tolist(), count * length), _slices(behind, count * length)
+    texts = rows if layers else [*prompts, *rows]
+    parts = [(text, text, True) for text in texts]
+    parts += [(group, prompt, False) for prompt, group in zip(prompts, groups, strict=True)]
     # Attention to nothing, or of nothing, ends torch's kernel with a signal.
-    rows = [row for row in rows if row.start < row.stop]
-    read = [(at, group) for at, group in enumerate(groups) if group.start < group.stop]
-    return Packed(places[mask[order]], rows, read, layers)
+    parts = [part for part in parts if all(one.start < one.stop for one in part[:2])]
+    return Packed(places[mask[order]], parts, layers)
 
 
-def _slices(lengths: list[int]) -> list[slice]:
-    return [slice(*ends) for ends in pairwise(accumulate(lengths, initial=0))]
+def _slices(lengths: list[int], start: int) -> list[slice]:
+    return [slice(*ends) for ends in pairwise(accumulate(lengths, initial=start))]
 
 
 def joined(batch: Batch) -> Joined:

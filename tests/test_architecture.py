@@ -22,13 +22,7 @@ MAY_IMPORT = {
     "flows": {"mpt", "pipelines", "tasks"}
     | {"cyclopts", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
 }
-TRANSFORMERS = {
-    "mpt.attention",
-    "mpt.causal",
-    "mpt.decoder_only",
-    "mpt.encoder_decoder",
-    "mpt.loading",
-}
+TRANSFORMERS = {"mpt.attention", "mpt.causal", "mpt.encoder_decoder", "mpt.loading"}
 LONGEST = 250  # lines of a file
 
 
