@@ -138,7 +138,11 @@ def transfer(tmp_path_factory, services_at, tiny_backbone):
         for method in ("majority", "zero_shot")
     }
     target = Target(task="mini_dining", scratch=scratch, adapted=adapted, **plain)
-    yield svc, spec, Transferred(learned=learned, targets=[target], unregistered="no server")
+    yield (
+        svc,
+        spec,
+        Transferred(learned=learned, targets=[target], few_shot=[], unregistered="no server"),
+    )
     svc.lineage.close()
 
 
