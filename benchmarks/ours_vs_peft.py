@@ -156,9 +156,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="fp32", choices=DTYPES)
     parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument(
-        "--kernels", default="same", choices=["same"], help="F.linear on both sides"
-    )
     parser.add_argument("--layers", type=int, default=8, help="fewer for a quick look")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)

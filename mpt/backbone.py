@@ -53,6 +53,11 @@ class Backbone(nn.Module, ABC):
         self.vocab_size: int = model.config.vocab_size
         self.max_length = declared_length(tokenizer, model.config)
         self.num_parameters = sum(weight.numel() for weight in model.parameters())
+        self._set_up()
+
+    @abstractmethod
+    def _set_up(self) -> None:
+        """Do what this kind of model needs besides, once it is where it will run."""
 
     def train(self, mode: bool = True) -> "Backbone":
         """Stay in evaluation mode: dropout in a frozen model is only noise."""

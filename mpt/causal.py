@@ -78,29 +78,6 @@ class Causal:
         states = self._run(prompts.to(self.model.dtype), cache)[-1]
         return Front(tuple((layer.keys, layer.values) for layer in cache.layers), states)
 
-    def extend(
-        self,
-        front: Front | None,
-        owners: Tensor,
-        input_ids: Tensor,
-        mask: Tensor,
-        *,
-        every_layer: bool = False,
-    ) -> States:
-        """Run `input_ids` [B, T], padded on the right, each behind its front.
-
-        Args:
-            front: what was prefilled; None is nothing.
-            owners: each row's place in the front, [B].
-            input_ids: token ids, [B, T].
-            mask: bool, true at tokens, [B, T]; states at padding mean nothing.
-            every_layer: return the states of all layers, from the embeddings on.
-
-        Raises:
-            WindowTooShort: the model's attention does not reach back so far.
-        """
-        return self.read(front, owners, input_ids, mask, every_layer=every_layer, keep=False)[0]
-
     def together(
         self,
         prompts: Tensor | None,
@@ -110,14 +87,19 @@ class Causal:
         *,
         every_layer: bool = False,
     ) -> tuple[Tensor, States]:
-        """Run `prompts` [G, P, H], and rows behind them as `extend` does: at once, where it can.
+        """Run `prompts` [G, P, H], and rows behind them as `read` does: at once, where it can.
 
         Returns:
             The last states of the prompts, [G, P, H], and those of the rows.
+
+        Raises:
+            WindowTooShort: the model's attention does not reach back so far.
         """
         if prompts is None or not self.packs:
             front = None if prompts is None else self.prefill(prompts)
-            states = self.extend(front, owners, input_ids, mask, every_layer=every_layer)
+            states, _ = self.read(
+                front, owners, input_ids, mask, every_layer=every_layer, keep=False
+            )
             return front.states if front else states[-1][:0], states
         self._check_reach(prompts.shape[1] + input_ids.shape[1])
         count, length = prompts.shape[:2]
@@ -144,7 +126,15 @@ class Causal:
         every_layer: bool = False,
         keep: bool = True,
     ) -> tuple[States, "Kept"]:
-        """Run `input_ids` as `extend` does; keep what it takes to go on behind them, if wanted.
+        """Run `input_ids` [B, T], padded on the right, each behind its front.
+
+        Args:
+            front: what was prefilled; None is nothing.
+            owners: each row's place in the front, [B].
+            input_ids: token ids, [B, T].
+            mask: bool, true at tokens, [B, T]; states at padding mean nothing.
+            every_layer: return the states of all layers, from the embeddings on.
+            keep: keep what it takes to go on behind the rows.
 
         Raises:
             WindowTooShort: the model's attention does not reach back so far.

@@ -129,8 +129,8 @@ def context_loss(
     owners = rows.new_zeros(len(rows))
     (front,), (states,) = backbone.causal.together(prompt.task(0).unsqueeze(0), owners, rows, mask)
     before = front[len(prompt.front) + asked - 1]
-    weights = decay ** (context.num_examples - context.examples[asked]).to(front)
     ours = _nats(backbone, before, context.ids[asked])
+    weights = decay ** (context.num_examples - context.examples[asked]).to(ours)
     row, place = labels.nonzero(as_tuple=True)
     theirs = _nats(backbone, states[row, place - 1], rows[row, place])
     total = len(drawn) * (weights * ours).sum() + theirs.sum()

@@ -1,7 +1,7 @@
 """Llama, GPT-2 and their kin as a backbone. Shapes: mpt.prompt; G prompts in front of a batch."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -35,27 +35,14 @@ class Reading(NamedTuple):
 
 
 class DecoderOnly(Backbone):
-    """A frozen causal model and its tokenizer.
-
-    Args:
-        model: one of Hugging Face's AutoModelForCausalLM; it is converted in place.
-        tokenizer: its tokenizer.
-        device: where it runs.
-        dtype: in which precision it runs.
-    """
+    """A frozen model of Hugging Face's AutoModelForCausalLM, and its tokenizer."""
 
     architecture: ClassVar[Architecture] = "decoder-only"
 
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        super().__init__(model, tokenizer, device, dtype)
-        self.begin = begin_of_text(tokenizer)
-        self.pad: int = model.config.pad_token_id or 0  # never seen: rows are padded on the right
+    def _set_up(self) -> None:
+        self.begin = begin_of_text(self.tokenizer)
+        # Never seen: rows are padded on the right.
+        self.pad: int = self.model.config.pad_token_id or 0
         self.causal = Causal(self.model)
         reaches = [one for one in (self.max_length, self.causal.window) if one is not None]
         self.max_length = min(reaches, default=None)
@@ -98,27 +85,6 @@ class DecoderOnly(Backbone):
         """
         return continuation(self.tokens, ANSWER, [f" {label}" for label in labels])
 
-    def prefill(self, prompts: Tensor) -> Front:
-        """Run `prompts` [G, P, H], once each."""
-        return self.causal.prefill(prompts)
-
-    def extend(
-        self, front: Front | None, owners: Tensor, input_ids: Tensor, mask: Tensor | None = None
-    ) -> Tensor:
-        """Run `input_ids` [B, T], padded on the right, each behind its front; return [B, T, H].
-
-        Args:
-            front: what was prefilled; None is nothing.
-            owners: each row's place in the front, [B].
-            input_ids: token ids, [B, T].
-            mask: 1 at tokens, [B, T]; states at padding mean nothing. None is 1 everywhere.
-
-        Raises:
-            WindowTooShort: the model's attention does not reach back so far.
-        """
-        seen = torch.ones_like(input_ids) if mask is None else mask
-        return self.causal.extend(front, owners, input_ids, seen.bool())[-1]
-
     def logits(self, states: Tensor) -> Tensor:
         """Return what follows `states` [..., H]: logits [..., V]."""
         return precise(self.model.get_output_embeddings()(states))
@@ -157,7 +123,7 @@ class DecoderOnly(Backbone):
         if prompt is None:
             return None
         with torch.inference_mode():
-            return self.prefill(prompt.to(self.device).unsqueeze(0))
+            return self.causal.prefill(prompt.to(self.device).unsqueeze(0))
 
     @torch.inference_mode()
     def read(self, front: Front | None, input_ids: Tensor, mask: Tensor) -> Reading:
@@ -204,8 +170,9 @@ class DecoderOnly(Backbone):
         rows = [[0, 1, 2, 3, 4, 5], [0, 1, 2, 8, 7, 6]]
         ids = torch.tensor(rows, device=self.device) % self.vocab_size
         whole = precise(self.model(input_ids=ids, use_cache=False).logits[:, 3:])
-        front = self.prefill(self.embed(ids[:1, :3]))
-        parts = self.logits(self.extend(front, ids.new_zeros(2), ids[:, 3:]))
+        front, rest = self.causal.prefill(self.embed(ids[:1, :3])), ids[:, 3:]
+        (states,), _ = self.causal.read(front, ids.new_zeros(2), rest, torch.ones_like(rest).bool())
+        parts = self.logits(states)
         loose = 1e-2 if self.model.dtype == torch.float32 else 1e-1
         return torch.allclose(parts, whole, rtol=loose, atol=loose * float(whole.std()))
 

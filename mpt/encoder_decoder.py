@@ -28,25 +28,12 @@ class Reading(NamedTuple):
 
 
 class EncoderDecoder(Backbone):
-    """A frozen T5 (v1.0 or v1.1) and its tokenizer.
-
-    Args:
-        model: a T5ForConditionalGeneration; it is converted in place.
-        tokenizer: its tokenizer.
-        device: where it runs.
-        dtype: in which precision it runs.
-    """
+    """A frozen T5ForConditionalGeneration (v1.0 or v1.1), and its tokenizer."""
 
     architecture: ClassVar[Architecture] = "encoder-decoder"
 
-    def __init__(
-        self,
-        model: Any,
-        tokenizer: Any,
-        device: str | torch.device = "cpu",
-        dtype: torch.dtype = torch.float32,
-    ) -> None:
-        super().__init__(model, tokenizer, device, dtype)
+    def _set_up(self) -> None:
+        model = self.model
         fuse_gelu_(model)
         # The checkpoint's own defaults may say beams or penalties; ours is greedy, with nothing.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]

@@ -1,8 +1,8 @@
 """Prompts as PEFT's adapter files, and back. The bytes of a prompt are a PEFT checkpoint.
 
 Shapes are those of mpt.prompt. PEFT reads them with `PeftModel.from_pretrained`; of its own
-adapters, those with one prompt before the input (num_transformer_submodules=1) fit, but for CPT's:
-PEFT does not keep what the context was before it moved.
+adapters, those with one prompt before the input (num_transformer_submodules=1) fit. One of CPT
+comes back as a plain prompt: PEFT does not keep what the context was before it moved.
 """
 
 import json

@@ -150,3 +150,17 @@ def test_the_context_is_read_once_however_many_examples_follow(make_causal):
     lengths = [int(((prompt.examples == at) & (prompt.roles > 0)).sum()) for at in range(3)]
     read = sum(lengths[at] for at in [0, 1, 2, 2, 1])
     assert seen == [(1, len(prompt.ids) + read)]
+
+
+def test_the_decay_is_not_rounded_to_a_half_precision_backbones_numbers(make_causal):
+    backbone = make_causal("llama", torch.bfloat16)
+    prompt = moved(backbone)
+
+    def loss(decay):
+        return context_loss(backbone, prompt, [0, 1], decay).double().detach()
+
+    # The loss is a polynomial in γ, and bfloat16 holds the powers of these γ exactly.
+    exact = torch.tensor([1.0, 0.5, 0.25, 0.125], dtype=torch.float64)
+    powers = torch.arange(4)
+    terms = torch.linalg.solve(exact[:, None] ** powers, torch.stack([loss(g) for g in exact]))
+    assert_close(loss(0.95), (terms * 0.95**powers).sum(), rtol=1e-5, atol=1e-5)
