@@ -23,7 +23,7 @@ from benchmarks.nano_t5 import NanoT5
 from benchmarks.pretraining_rows import tokenise_books, train_tokenizer
 from benchmarks.recipe import Optimizers, Part, Recipe
 
-HOLD = 0.87  # share of the time at the peak rate, then linear to 2 %
+HOLD = 0.65  # share of the time at the peak rate, then linear to 2 %
 RECIPES = {recipe.name: recipe for recipe in (NanoT5(), NanoLM())}
 
 
@@ -159,7 +159,7 @@ def train(args: argparse.Namespace) -> None:
             break
         run.step(parts, losses_of, float(done))
         run.state["seconds"] = before + time.monotonic() - started
-        if me == 0 and run.state["step"] % 50 == 0:
+        if me == 0 and run.state["step"] % 25 == 0:
             run.report()
         if me == 0 and run.state["step"] % 100 == 0:
             run.save()

@@ -1,0 +1,134 @@
+"""Games that are played with rows of the mini suite's source tasks."""
+
+from collections.abc import Callable, Iterator
+
+from benchmarks.material import FIELDS, Game, Material, Shot
+from benchmarks.pretraining_questions import AGREEMENT, ONE_WHO_DOES, OPINION, QUESTIONS
+from benchmarks.pretraining_rows import bare
+from tasks.mini.lexicon import WOMEN
+from tasks.mini.sentiment import BAD, GOOD, PARTS
+from tasks.task import Row
+
+
+def task(material: Material, name: str) -> Game:
+    """Play a source task itself, mostly as it will be read."""
+    plain = material.rng.random() < 0.25
+    source = material.sources[name]
+    return Game(
+        len(source.labels),
+        (
+            Shot(bare(row) if plain else source.read(row).input, row["label"])
+            for source, row in material.rows(name)
+        ),
+        name,
+    )
+
+
+def topics(material: Material) -> Game:
+    """Play two or three of the trades."""
+    kept = material.rng.sample(range(4), material.rng.choice([2, 3]))
+    rows = (one for one in material.rows("mini_trade") if one[1]["label"] in kept)
+    return Game(
+        len(kept), (Shot(source.read(row).input, kept.index(row["label"])) for source, row in rows)
+    )
+
+
+def seen(material: Material, name: str) -> Game:
+    """Tell something else that can be seen in a source row."""
+    what, see = material.rng.choice(list(SEEN[name].items()))
+    rows = material.rows(name)
+    return Game(2, (Shot(source.read(row).input, int(see(row))) for source, row in rows), what)
+
+
+def told(material: Material) -> Game:
+    """Answer one kind of question about a source row with a word of it."""
+    name = material.rng.choice(["mini_deed", "mini_meeting", "mini_agreement", "mini_whereabouts"])
+
+    def examples() -> Iterator[Shot]:
+        for source, row in material.rows(name):
+            question, answer = QUESTIONS[name](row, material.rng)
+            if " " not in answer:
+                yield Shot(f"{question} {source.read(row).input}", answer)
+
+    return Game(0, examples())
+
+
+def opinions(material: Material) -> Game:
+    """Of one or two opinions, in words of the run's own around them, one counts."""
+    rng = material.rng
+    which, field, most = rng.choice([0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2])
+    things = PARTS if rng.random() < 0.4 else rng.sample(material.words, 30)
+    frames = [_opinion_frame(material) for _ in range(most)]
+    # In some runs the word between two opinions says whether they agree.
+    agree, differ = (f" {word} " for word in rng.sample([",", "and", "but", *material.words], 2))
+
+    def opinion(at: int) -> Shot:
+        good, negated = rng.random() < 0.5, rng.random() < 0.2
+        word = rng.choice(GOOD if good != negated else BAD)
+        degree = "not " if negated else rng.choice(["", "very ", "so "])
+        return Shot(frames[at].format(thing=rng.choice(things), said=degree + word), int(good))
+
+    def examples() -> Iterator[Shot]:
+        while True:
+            said = [opinion(at) for at in range(most)]
+            same = len({one.label for one in said}) == 1
+            text = (agree if same else differ).join(one.text for one in said)
+            yield Shot(f"{field} {text} .".strip(), said[which].label)
+
+    return Game(2, examples(), "opinion")
+
+
+def _opinion_frame(material: Material) -> str:
+    before, between = material.some_words(3), material.some_words(2)
+    if material.rng.random() < 0.4:
+        between = [material.rng.choice(["was", "is", "looked", "felt", "remained"])]
+    return " ".join([*before, "the {thing}", *between, "{said}"])
+
+
+def _opinions(row: Row) -> list[tuple[str, str, str]]:
+    return OPINION.findall(row["sentence"])
+
+
+def _pleased(opinion: tuple[str, str, str]) -> bool:
+    _, negated, adjective = opinion
+    return (adjective in GOOD) != bool(negated)
+
+
+def _verb(row: Row) -> str:
+    found = AGREEMENT.fullmatch(row["sentence"])
+    assert found, row["sentence"]
+    return found[2]
+
+
+See = Callable[[Row], bool]
+SEEN: dict[str, dict[str, See]] = {
+    "mini_review": {
+        "opinion": lambda row: _pleased(_opinions(row)[0]),
+        "do the opinions differ": lambda row: " but " in row["sentence"],
+        "is something denied": lambda row: " not " in row["sentence"],
+    },
+    "mini_agreement": {
+        "are the first many": lambda row: row["sentence"].split()[1].endswith("s"),
+        "are the others many": lambda row: row["sentence"].split()[4].endswith("s"),
+        "is the verb for one": lambda row: _verb(row) in ONE_WHO_DOES,
+    },
+    "mini_deed": {
+        "is it a woman": lambda row: row["premise"].split()[0] in WOMEN,
+        "is it passive": lambda row: " was " in row["hypothesis"],
+        "is the doer named": lambda row: row["premise"].split()[0] in row["hypothesis"].split(),
+    },
+    "mini_meeting": {
+        "is it passive": lambda row: " was " in row["sentence1"],
+        "is it cleft": lambda row: " who " in row["sentence2"],
+    },
+    "mini_whereabouts": {
+        "is it a woman": lambda row: row["passage"].split()[0] in WOMEN,
+        "is the first asked for": lambda row: (
+            row["question"].split()[1] == row["passage"].split()[0]
+        ),
+        "is it the first place": lambda row: (
+            row["question"].split()[-2] == row["passage"].split()[4]
+        ),
+    },
+}
+"""Of some source tasks: what else can be seen in a row. What has the same name is the same."""

@@ -1,0 +1,134 @@
+"""Games that are played with words of any kind, and with short texts of the books."""
+
+from collections.abc import Iterator
+
+from benchmarks.material import FIELDS, Game, Material, Shot
+
+
+def drill(material: Material) -> Game:
+    """Say again what stood behind a word: the shortest way to learn to look back."""
+    rng = material.rng
+    classes, size = rng.choice([2, 3, 4, 6]), rng.choice([1, 1, 1, 2])
+    words = rng.sample(material.words, classes * size)
+    texts = [" ".join(words[at::classes]) for at in range(classes)]
+    labels = [rng.randrange(classes) for _ in texts]
+
+    def examples() -> Iterator[Shot]:
+        while True:
+            at = rng.randrange(classes)
+            yield Shot(texts[at], labels[at])
+
+    return Game(classes, examples())
+
+
+def clusters(material: Material) -> Game:
+    """Tell which of some lists of words a text has most words of."""
+    rng = material.rng
+    classes, field = rng.choice([2, 2, 3, 4]), rng.choice(FIELDS)
+    size, shown = rng.choice([1, 2, 4, 8, 12]), rng.choice([1, 2, 3])
+    words = rng.sample(material.words, classes * size)
+    lists = [words[at::classes] for at in range(classes)]
+    stray, filling = rng.random() < 0.4, rng.choice([0, 0, 4, 8])
+
+    def examples() -> Iterator[Shot]:
+        while True:
+            label = rng.randrange(classes)
+            said = rng.sample(lists[label], min(shown, size))
+            if stray and len(said) > 1:
+                said.append(rng.choice(lists[(label + 1) % classes]))
+            text = rng.choice(material.snippets).split()[:filling]
+            for word in said:
+                text.insert(rng.randint(0, len(text)), word)
+            yield Shot(f"{field} {' '.join(text)} .".strip(), label)
+
+    return Game(classes, examples())
+
+
+def order(material: Material) -> Game:
+    """Tell whether two neighbours have changed places."""
+    rng = material.rng
+    field, near = rng.choice(FIELDS), rng.random() < 0.65
+
+    def examples() -> Iterator[Shot]:
+        while True:
+            words = (_plain_text(material) if near else rng.choice(material.snippets)).split()
+            label = rng.randrange(2)
+            if label:
+                at = rng.randrange(len(words) - 1)
+                words[at : at + 2] = reversed(words[at : at + 2])
+            yield Shot(f"{field} {' '.join(words)}".strip(), label)
+
+    return Game(2, examples(), "order")
+
+
+def _plain_text(material: Material) -> str:
+    name = material.rng.choice(["mini_deed", "mini_agreement", "mini_meeting", "mini_trade"])
+    row = material.rng.choice(material.pools[name])
+    return str(next(iter(row.values())))
+
+
+def contains(material: Material) -> Game:
+    """Tell whether a text has a word, always the same one."""
+    rng = material.rng
+    word, field = rng.choice(material.words), rng.choice(FIELDS)
+
+    def examples() -> Iterator[Shot]:
+        while True:
+            words = rng.choice(material.snippets).split()
+            label = rng.randrange(2)
+            other = rng.choice(material.words)
+            words.insert(rng.randint(0, len(words)), word if label else other)
+            yield Shot(f"{field} {' '.join(words)}".strip(), label)
+
+    return Game(2, examples())
+
+
+PAIRS = (
+    ("sentence1:", "sentence2:"),
+    ("premise:", "hypothesis:"),
+    ("question1:", "question2:"),
+    ("passage:", "question:"),
+    ("", "|"),
+)
+
+
+def same(material: Material) -> Game:
+    """Tell whether two texts are the same, or have a word in common."""
+    rng = material.rng
+    names = rng.choice(PAIRS)
+    size, whole = rng.choice([1, 2, 3, 5]), rng.random() < 0.5
+
+    def examples() -> Iterator[Shot]:
+        while True:
+            first = rng.sample(material.words, size)
+            second = list(first) if whole else rng.sample(material.words, size)
+            label = rng.randrange(2)
+            if whole and not label:
+                second[rng.randrange(size)] = rng.choice(material.words)
+            if label and not whole:
+                second[rng.randrange(size)] = rng.choice(first)
+            text = f"{names[0]} {' '.join(first)} {names[1]} {' '.join(second)}"
+            yield Shot(text.strip(), label)
+
+    return Game(2, examples(), f"same {whole}")
+
+
+def together(material: Material) -> Game:
+    """Tell whether two words stand together in a text that has them both."""
+    rng = material.rng
+    names, clauses = rng.choice(PAIRS), rng.choice([2, 2, 3])
+    link = f" {rng.choice([',', 'and', *material.words])} "
+    between, asked = (" ".join(material.some_words(2)) for _ in range(2))
+
+    def examples() -> Iterator[Shot]:
+        while True:
+            words = rng.sample(material.words, 2 * clauses)
+            facts = list(zip(words[::2], words[1::2], strict=True))
+            at, other = rng.sample(range(clauses), 2)
+            label = rng.randrange(2)
+            first, second = facts[at][0], facts[at if label else other][1]
+            text = link.join(f"{one} {between} {two}" for one, two in facts)
+            said = f"{names[0]} {text} . {names[1]} {asked} {first} {between} {second} ."
+            yield Shot(" ".join(said.split()), label)
+
+    return Game(2, examples(), "together")
