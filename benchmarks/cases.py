@@ -1,16 +1,19 @@
 """What is compared with PEFT, at which sizes, and what is demanded of it."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from benchmarks.peer_cpt import CptScoring, CptTraining
-from benchmarks.peer_mpt import MptTraining
+from benchmarks.peer_mpt import LmTraining
+from benchmarks.peer_t5 import T5Grouped, T5Mixed
 from benchmarks.peers import Work
 
 CASES: Mapping[str, type[Work]] = {
     "cpt_train": CptTraining,
     "cpt_score": CptScoring,
-    "lm_train": MptTraining,
+    "lm_train": LmTraining,
+    "mpt_t5_mixed": T5Mixed,
+    "mpt_t5_grouped": T5Grouped,
 }
 
 
@@ -22,6 +25,8 @@ class Trial(NamedTuple):
     batch: int
     targets: Mapping[str, float]
     memory: float | None = None
+    model: Literal["llama", "t5"] = "llama"
+    layers: int = 8
 
 
 TRIALS = (
@@ -31,4 +36,6 @@ TRIALS = (
     Trial("cpt_train", 256, 32, {"peft": 0.07}, memory=0.10),
     Trial("cpt_score", 256, 16, {"forward": 0.09, "generate": 0.14}),
     Trial("lm_train", 100, 32, {"peft": 0.38}),
+    Trial("mpt_t5_mixed", 100, 8, {"peft": 0.55}, model="t5", layers=6),
+    Trial("mpt_t5_grouped", 100, 8, {"peft": 1.05}, model="t5", layers=6),
 )

@@ -49,8 +49,8 @@ class NanoLM(Recipe):
         matrices = [w for name, w in named.items() if w.ndim == 2 and "embed" not in name]
         rest = [w for name, w in named.items() if w.ndim != 2 or "embed" in name]
         return [
-            (Muon(matrices, lr=1.5e-2, weight_decay=0.01), 1.5e-2),
-            (torch.optim.AdamW(rest, lr=3e-3, betas=(0.9, 0.98), weight_decay=0.01), 3e-3),
+            (Muon(matrices, lr=3e-3, weight_decay=0.01), 3e-3),
+            (torch.optim.AdamW(rest, lr=1e-3, betas=(0.9, 0.98), weight_decay=0.01), 1e-3),
         ]
 
     def parts(

@@ -110,7 +110,7 @@ def _memory(trial: Trial, setting: Setting, timed: Row) -> Row:
 
 
 COLUMNS = {
-    "case": 10, "size": 11, "what": 7, "peer": 11, "ratio": 6, "q1": 6, "q3": 6, "null": 6,
+    "case": 14, "size": 11, "what": 7, "peer": 11, "ratio": 6, "q1": 6, "q3": 6, "null": 6,
     "cpu": 6, "FLOPs": 6, "target": 6, "ours": 9, "apart": 6, "verdict": 8,
 }  # fmt: skip
 """The table's, and how wide they are."""
@@ -144,7 +144,8 @@ def chosen(args: argparse.Namespace) -> Iterator[tuple[Trial, Setting]]:
     for trial in TRIALS:
         size = f"{trial.context}x{trial.batch}"
         if trial.case in args.case and (not args.size or size in args.size):
-            shape = Shape(trial.context, trial.batch, args.layers)
+            layers = args.layers or trial.layers
+            shape = Shape(trial.context, trial.batch, layers, model=trial.model)
             yield trial, Setting(shape, args.device, DTYPES[args.dtype], args.seed)
 
 
@@ -156,7 +157,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="fp32", choices=DTYPES)
     parser.add_argument("--pairs", type=int, default=9)
-    parser.add_argument("--layers", type=int, default=8, help="fewer for a quick look")
+    parser.add_argument("--layers", type=int, help="fewer for a quick look")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

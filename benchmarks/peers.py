@@ -1,4 +1,4 @@
-"""What our side of a comparison and PEFT's have in common: a random Llama, and texts. Shapes: mpt.
+"""What our side of a comparison and PEFT's have in common: a random model, and texts. Shapes: mpt.
 
 C tokens in front (a context or a prompt)    B rows    S tokens of a row, padded
 """
@@ -8,16 +8,23 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import peft
 import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from mpt.decoder_only import DecoderOnly
+from mpt.encoder_decoder import EncoderDecoder
 
 BATCHES = 4  # that are not alike: a new shape costs something, and both sides must pay for it
 
@@ -34,16 +41,29 @@ class Shape:
     layers: int = 8
     width: int = 512
     vocabulary: int = 32000
+    model: Literal["llama", "t5"] = "llama"
 
     @property
     def feed_forward(self) -> int:
-        """Llama's own proportion, 8/3 of the width, in whole 32s."""
+        """The model's own proportion: for Llama 8/3 of the width, in whole 32s; for T5 v1.1 2."""
+        if self.model == "t5":
+            return 2 * self.width
         return 32 * math.ceil(self.width * 8 / 3 / 32)
 
     @property
     def body(self) -> int:
-        """The parameters that each token meets, without the head."""
+        """The parameters that each token meets, without the head; in T5, in the encoder."""
         return self.layers * self.width * (4 * self.width + 3 * self.feed_forward)
+
+    @property
+    def cross(self) -> int:
+        """The parameters of T5's decoder that each token of an input meets besides."""
+        return self.layers * 2 * self.width**2
+
+    @property
+    def decoder(self) -> int:
+        """The parameters that each token of an answer meets in T5, without the head."""
+        return self.body + self.cross
 
     @property
     def head(self) -> int:
@@ -76,8 +96,25 @@ class Setting:
 
     @cached_property
     def model(self) -> Any:
-        """A random Llama; each side takes a copy."""
+        """A random model; each side takes a copy."""
         torch.manual_seed(self.seed)
+        return self._t5() if self.shape.model == "t5" else self._llama()
+
+    def _t5(self) -> Any:
+        config = T5Config(
+            vocab_size=self.shape.vocabulary, d_model=self.shape.width, d_kv=self.shape.width // 8,
+            d_ff=self.shape.feed_forward, num_layers=self.shape.layers, num_heads=8,
+            feed_forward_proj="gated-gelu", decoder_start_token_id=0, pad_token_id=0,
+            eos_token_id=2,
+        )  # fmt: skip
+        model = T5ForConditionalGeneration(config).eval()
+        with torch.no_grad():  # T5's own start is so flat that attention would hardly matter
+            for name, weight in model.named_parameters():
+                if name.endswith(("q.weight", "relative_attention_bias.weight")):
+                    weight.mul_(10)
+        return model
+
+    def _llama(self) -> Any:
         config = LlamaConfig(
             vocab_size=self.shape.vocabulary, hidden_size=self.shape.width,
             intermediate_size=self.shape.feed_forward, num_hidden_layers=self.shape.layers,
@@ -86,10 +123,11 @@ class Setting:
         )  # fmt: skip
         return LlamaForCausalLM(config).eval()
 
-    def backbone(self) -> DecoderOnly:
+    def backbone(self) -> Any:
         """Return our side of the model."""
         tokenizer = word_tokenizer(self.shape.vocabulary)
-        return DecoderOnly(copy.deepcopy(self.model), tokenizer, self.device, self.dtype)
+        make = EncoderDecoder if self.shape.model == "t5" else DecoderOnly
+        return make(copy.deepcopy(self.model), tokenizer, self.device, self.dtype)
 
     def in_peft(self, config: Any) -> Any:
         """Return PEFT's side of the model, in training mode, as PEFT leaves it."""

@@ -23,7 +23,7 @@ from benchmarks.nano_t5 import NanoT5
 from benchmarks.pretraining_rows import tokenise_books, train_tokenizer
 from benchmarks.recipe import Optimizers, Part, Recipe
 
-HOLD = 0.65  # share of the time at the peak rate, then linear to 2 %
+HOLD = 0.55  # share of the time at the peak rate, then linear to 2 %
 RECIPES = {recipe.name: recipe for recipe in (NanoT5(), NanoLM())}
 
 

@@ -71,27 +71,27 @@ class Runs:
         return Random(game.subject).sample(self._own_words, game.classes)
 
     def _labels(self, classes: int) -> list[str]:
-        pool = self._task_labels if self._rng.random() < 0.4 else self._label_words
+        pool = self._task_labels if self._rng.random() < 0.75 else self._label_words
         return self._rng.sample(pool, classes)
 
 
 GAMES: dict[str, tuple[Callable[[Material], Game], float]] = {
     **{name: (partial(row_games.task, name=name), odds) for name, odds in {
-        "mini_review": 2, "mini_deed": 0.7, "mini_meeting": 0.5, "mini_agreement": 0.8,
-        "mini_whereabouts": 0.7, "mini_trade": 1.5,
+        "mini_review": 1.5, "mini_deed": 0.2, "mini_meeting": 0.2, "mini_agreement": 0.5,
+        "mini_whereabouts": 0.2, "mini_trade": 1,
     }.items()},
     **{f"seen_{name}": (partial(row_games.seen, name=name), odds) for name, odds in {
-        "mini_review": 1.5, "mini_agreement": 0.7, "mini_deed": 0.5, "mini_meeting": 0.3,
-        "mini_whereabouts": 0.5,
+        "mini_review": 1, "mini_agreement": 0.3, "mini_deed": 0.2, "mini_meeting": 0.1,
+        "mini_whereabouts": 0.2,
     }.items()},
-    "topics": (row_games.topics, 1),
-    "opinions": (row_games.opinions, 2.5),
-    "told": (row_games.told, 0.5),
-    "drill": (word_games.drill, 2),
-    "clusters": (word_games.clusters, 3),
-    "order": (word_games.order, 2),
-    "contains": (word_games.contains, 0.8),
-    "same": (word_games.same, 1),
+    "topics": (row_games.topics, 1.5),
+    "opinions": (row_games.opinions, 3),
+    "told": (row_games.told, 0.2),
+    "drill": (word_games.drill, 1),
+    "clusters": (word_games.clusters, 4),
+    "order": (word_games.order, 3),
+    "contains": (word_games.contains, 0.5),
+    "same": (word_games.same, 0.5),
     "together": (word_games.together, 1.5),
 }  # fmt: skip
 """Of each game: how it is played, and how often."""

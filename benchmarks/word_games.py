@@ -28,7 +28,7 @@ def clusters(material: Material) -> Game:
     size, shown = rng.choice([1, 2, 4, 8, 12]), rng.choice([1, 2, 3])
     words = rng.sample(material.words, classes * size)
     lists = [words[at::classes] for at in range(classes)]
-    stray, filling = rng.random() < 0.4, rng.choice([0, 0, 4, 8])
+    stray, filling = rng.random() < 0.4, rng.choice([0, 0, 0, 4, 8])
 
     def examples() -> Iterator[Shot]:
         while True:
@@ -45,15 +45,16 @@ def clusters(material: Material) -> Game:
 
 
 def order(material: Material) -> Game:
-    """Tell whether two neighbours have changed places."""
+    """Tell whether neighbours have changed places; the more in a run, the easier."""
     rng = material.rng
-    field, near = rng.choice(FIELDS), rng.random() < 0.65
+    field, near = rng.choice(FIELDS), rng.random() < 0.85
+    changes = rng.choice([1, 1, 2, 4, 16])
 
     def examples() -> Iterator[Shot]:
         while True:
             words = (_plain_text(material) if near else rng.choice(material.snippets)).split()
             label = rng.randrange(2)
-            if label:
+            for _ in range(label * changes):
                 at = rng.randrange(len(words) - 1)
                 words[at : at + 2] = reversed(words[at : at + 2])
             yield Shot(f"{field} {' '.join(words)}".strip(), label)
@@ -62,7 +63,9 @@ def order(material: Material) -> Game:
 
 
 def _plain_text(material: Material) -> str:
-    name = material.rng.choice(["mini_deed", "mini_agreement", "mini_meeting", "mini_trade"])
+    name = material.rng.choice(
+        ["mini_deed", "mini_deed", "mini_agreement", "mini_meeting", "mini_trade"]
+    )
     row = material.rng.choice(material.pools[name])
     return str(next(iter(row.values())))
 
@@ -118,7 +121,7 @@ def together(material: Material) -> Game:
     rng = material.rng
     names, clauses = rng.choice(PAIRS), rng.choice([2, 2, 3])
     link = f" {rng.choice([',', 'and', *material.words])} "
-    between, asked = (" ".join(material.some_words(2)) for _ in range(2))
+    between, asked = (" ".join(material.some_words(rng.choice([0, 0, 2]))) for _ in range(2))
 
     def examples() -> Iterator[Shot]:
         while True:

@@ -17,7 +17,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from mpt.packing import Packed
+from mpt.packing import Packed, Part
 
 NAME = "prompt_transfer"
 """Under which Hugging Face's models know this attention."""
@@ -57,52 +57,63 @@ def attend(
     if packed.layers:
         keys, values = (_one_text(one) for one in packed.layers[module.layer_idx])
         key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
-    merged: Tensor = _Parts.apply(  # type: ignore[no-untyped-call]
-        packed.parts, scaling, query, key, value
+    merged: Tensor = Parts.apply(  # type: ignore[no-untyped-call]
+        packed.parts, scaling, None, query, key, value
     )
     return merged.transpose(1, 2), None
 
 
-class _Parts(torch.autograd.Function):
+class Parts(torch.autograd.Function):
     """Attention of some tokens to some, part by part.
 
-    Keys begin with those of prompts that were run before, which have no queries.
+    A part says which queries see which keys, and whether only those up to themselves. A bias
+    [1, h, ..] is added to each part's logits, from its first query and key on; none is learned.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, parts: list[tuple[slice, slice, bool]], scale: float | None, *tensors: Tensor
+        ctx: Any, parts: list[Part], scale: float | None, bias: Tensor | None, *tensors: Tensor
     ) -> Tensor:
+        """Return the output, [1, h, N, d]; `tensors` are query, key and value."""
         query, key, value = tensors
-        before = key.shape[2] - query.shape[2]
         wide = torch.promote_types(query.dtype, torch.float32)
         out = torch.zeros_like(query)
         total = query.new_full(query.shape[:3], -torch.inf, dtype=wide)  # logsumexps, [1, h, N]
-        for tokens, seen, causal in parts:
-            mine = slice(tokens.start - before, tokens.stop - before)
-            o, t = _at(mine, out, total)
-            _merge_(o, t, *_flash(query[:, :, mine], *_at(seen, key, value), causal, scale))
+        for asking, seen, causal in parts:
+            o, t = _at(asking, out, total)
+            its_bias = _corner(bias, asking, seen)
+            _merge_(o, t, *_flash(
+                query[:, :, asking], *_at(seen, key, value), causal, its_bias, scale
+            ))  # fmt: skip
         ctx.save_for_backward(*tensors, out, total)
-        ctx.parts, ctx.scale = parts, scale
+        ctx.parts, ctx.scale, ctx.bias = parts, scale, bias
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Return the gradients of query, key and value, and none of the rest."""
         query, key, value, out, total = ctx.saved_tensors
-        before = key.shape[2] - query.shape[2]
         grads = [torch.zeros_like(one) for one in (query, key, value)]
-        for tokens, seen, causal in ctx.parts:
-            mine = slice(tokens.start - before, tokens.stop - before)
-            asked, q, o, t = _at(mine, gradient, query, out, total)
-            parts = _flash_backward(asked, q, *_at(seen, key, value), o, t, causal, ctx.scale)
-            for grad, where, part in zip(grads, (mine, seen, seen), parts, strict=True):
+        for asking, seen, causal in ctx.parts:
+            asked, q, o, t = _at(asking, gradient, query, out, total)
+            its_bias = _corner(ctx.bias, asking, seen)
+            parts = _flash_backward(
+                asked, q, *_at(seen, key, value), o, t, causal, its_bias, ctx.scale
+            )
+            for grad, where, part in zip(grads, (asking, seen, seen), parts, strict=True):
                 grad[:, :, where] += part
-        return None, None, *grads
+        return None, None, None, *grads
 
 
 def _at(where: slice, *tensors: Tensor) -> tuple[Tensor, ...]:
     return tuple(one[:, :, where] for one in tensors)
+
+
+def _corner(bias: Tensor | None, asking: slice, seen: slice) -> Tensor | None:
+    if bias is None:
+        return None
+    return bias[:, :, : asking.stop - asking.start, : seen.stop - seen.start]
 
 
 def _one_text(layer: Tensor) -> Tensor:
@@ -121,11 +132,11 @@ def _merge_(out: Tensor, total: Tensor, more: Tensor, its_total: Tensor) -> None
 def _flash(*args: Any) -> tuple[Tensor, Tensor]:
     """Attend, and return the logsumexps too: outputs [1, h, S, d], logsumexps [1, h, S].
 
-    `args` are query, key and value; then whether it is causal, and the scale.
+    `args` are query, key and value; then whether it is causal, the bias, and the scale.
     """
-    *tensors, causal, scale = args
+    *tensors, causal, bias, scale = args
     flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-    out, total = flash(*tensors, 0.0, causal, scale=scale)
+    out, total = flash(*tensors, 0.0, causal, attn_mask=bias, scale=scale)
     return out, total
 
 
@@ -133,11 +144,11 @@ def _flash_backward(*args: Any) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of query, key and value.
 
     `args` are the gradient of the output; query, key and value; output and logsumexps over all
-    keys, of which these may be a part; then whether it is causal, and the scale.
+    keys, of which these may be a part; then whether it is causal, the bias, and the scale.
     """
-    *tensors, causal, scale = args
+    *tensors, causal, bias, scale = args
     flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
-    query, key, value = flash(*tensors, 0.0, causal, scale=scale)
+    query, key, value = flash(*tensors, 0.0, causal, attn_mask=bias, scale=scale)
     return query, key, value
 
 

@@ -14,17 +14,32 @@ from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from mpt.backbone import Architecture, Backbone, precise
+from mpt.documents import DocumentEncoder, Documents, can_pack
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
 from mpt.prompt import Prefix, prepend
 from mpt.signals import Signals, check_layer
 
 
 class Reading(NamedTuple):
-    """What the encoder made of a prompt and an input."""
+    """What the encoder made of prompts and inputs."""
 
-    states: Tensor  # [B, P + T, H]
+    states: Tensor  # [B, P + T, H], or [1, N, H] of documents
     mask: Tensor  # [B, P + T]
+    documents: Documents | None = None
     hidden: tuple[Tensor, ...] = ()  # the layers asked for, each [B, P + T, H]
+
+    def memory(self) -> dict[str, Any]:
+        """Return what a decoder takes to look back at it."""
+        mask = self.mask.new_zeros(1, 1, 1, 1)  # not used: keeps one from being built
+        there = {"documents": self.documents} if self.documents else {}
+        return {
+            "encoder_hidden_states": self.states,
+            "encoder_attention_mask": mask if there else self.mask, **there,
+        }  # fmt: skip
+
+    def padded(self) -> Tensor:
+        """Return the states as those of a batch, [B, P + T, H]."""
+        return self.documents.unpack(self.states) if self.documents else self.states
 
 
 class EncoderDecoder(Backbone):
@@ -35,6 +50,7 @@ class EncoderDecoder(Backbone):
     def _set_up(self) -> None:
         model = self.model
         fuse_gelu_(model)
+        self.documents = DocumentEncoder(model) if can_pack(model) else None
         # The checkpoint's own defaults may say beams or penalties; ours is greedy, with nothing.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             decoder_start_token_id=model.config.decoder_start_token_id,
@@ -71,9 +87,8 @@ class EncoderDecoder(Backbone):
         reading = self._encode(prompt, batch.input_ids, batch.mask, encoder_layers)
         inputs = {
             "input_ids": self.model.prepare_decoder_input_ids_from_labels(batch.labels),
-            "encoder_hidden_states": reading.states,
-            "encoder_attention_mask": reading.mask,
             "use_cache": False,
+            **reading.memory(),
         }
         last, hidden = run(self.model.decoder, inputs, decoder_layers)
         logits = self._logits(last)
@@ -96,9 +111,16 @@ class EncoderDecoder(Backbone):
         embeds = self.embed(input_ids)
         if prompt is not None:
             embeds, mask = prepend(prompt, embeds, mask)
-        inputs = {"inputs_embeds": embeds, "attention_mask": mask}
-        last, hidden = run(self.model.encoder, inputs, layers)
-        return Reading(last, mask, hidden)
+        if self.documents is None:
+            inputs = {"inputs_embeds": embeds, "attention_mask": mask}
+            last, hidden = run(self.model.encoder, inputs, layers)
+            return Reading(last, mask, None, hidden)
+        documents = Documents.of(mask)
+        states = self.documents(embeds, documents)
+        for layer in layers:
+            check_layer(layer, len(states) - 1)
+        hidden = tuple(documents.unpack(states[layer]) for layer in layers)
+        return Reading(states[-1], mask, documents, hidden)
 
     @torch.inference_mode()
     def score(self, reading: Reading, labels: Sequence[Sequence[int]]) -> Tensor:
@@ -122,11 +144,7 @@ class EncoderDecoder(Backbone):
 
     def _next(self, reading: Reading, ids: Tensor, cache: EncoderDecoderCache) -> Tensor:
         out = self.model.decoder(
-            input_ids=ids,
-            encoder_hidden_states=reading.states,
-            encoder_attention_mask=reading.mask,
-            past_key_values=cache,
-            use_cache=True,
+            input_ids=ids, past_key_values=cache, use_cache=True, **reading.memory()
         )
         return self._logits(out.last_hidden_state).log_softmax(dim=-1)
 
@@ -134,7 +152,7 @@ class EncoderDecoder(Backbone):
     def write(self, reading: Reading, max_answer: int) -> list[str]:
         """Return the greedy answer to each row, at most `max_answer` tokens with EOS."""
         ids = self.model.generate(
-            encoder_outputs=BaseModelOutput(last_hidden_state=reading.states),
+            encoder_outputs=BaseModelOutput(last_hidden_state=reading.padded()),
             attention_mask=reading.mask,
             max_new_tokens=max_answer,
             num_beams=1,
@@ -151,7 +169,7 @@ class EncoderDecoder(Backbone):
 
 
 def run(
-    stack: Any, inputs: Mapping[str, Tensor | bool], layers: Sequence[int]
+    stack: Any, inputs: Mapping[str, Any], layers: Sequence[int]
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run an encoder or a decoder; return its last states and those of `layers`.
 

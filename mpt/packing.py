@@ -11,6 +11,8 @@ from torch import Tensor
 
 from mpt.encoding import IGNORED, Batch
 
+Part = tuple[slice, slice, bool]
+"""Which queries see which keys, and whether only those up to themselves."""
 Layers = tuple[tuple[Tensor, Tensor], ...]
 """Keys and values of each layer, [G, kv heads, P, head size] each."""
 
@@ -24,13 +26,10 @@ class Joined(NamedTuple):
 
 
 class Packed(NamedTuple):
-    """Prompts and rows as one sequence; rows of one prompt lie side by side.
-
-    Slices count from the first prompt, whether it is run with the rows or was run before.
-    """
+    """Prompts and rows as one sequence; rows of one prompt lie side by side."""
 
     at: Tensor  # [N], each token's place in the padded batch, [B · T]
-    parts: list[tuple[slice, slice, bool]]  # which tokens see which, and whether only the past
+    parts: list[Part]  # prompts that were run before have keys, and no queries
     layers: Layers  # of prompts that were run before
 
     def unpack(self, states: Tensor, mask: Tensor) -> Tensor:
@@ -57,11 +56,13 @@ def pack(mask: Tensor, owners: Tensor, count: int, length: int, layers: Layers) 
     lengths = mask.sum(dim=1)[order]
     behind = [int(lengths[owners[order] == at].sum()) for at in range(count)]
     places = torch.arange(mask.numel(), device=mask.device).view_as(mask)[order]
-    prompts = _slices([length] * count, 0)
-    rows, groups = _slices(lengths.tolist(), count * length), _slices(behind, count * length)
-    texts = rows if layers else [*prompts, *rows]
-    parts = [(text, text, True) for text in texts]
-    parts += [(group, prompt, False) for prompt, group in zip(prompts, groups, strict=True)]
+    prompts, ahead = _slices([length] * count, 0), count * length
+    first = 0 if layers else ahead  # of the rows' queries
+    asking, seen = (_slices(lengths.tolist(), start) for start in (first, ahead))
+    parts = [] if layers else [(prompt, prompt, True) for prompt in prompts]
+    parts += [(row, itself, True) for row, itself in zip(asking, seen, strict=True)]
+    groups = zip(_slices(behind, first), prompts, strict=True)
+    parts += [(group, prompt, False) for group, prompt in groups]
     # Attention to nothing, or of nothing, ends torch's kernel with a signal.
     parts = [part for part in parts if all(one.start < one.stop for one in part[:2])]
     return Packed(places[mask[order]], parts, layers)

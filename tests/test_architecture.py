@@ -22,7 +22,13 @@ MAY_IMPORT = {
     "flows": {"mpt", "pipelines", "tasks"}
     | {"cyclopts", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
 }
-TRANSFORMERS = {"mpt.attention", "mpt.causal", "mpt.encoder_decoder", "mpt.loading"}
+TRANSFORMERS = {
+    "mpt.attention",
+    "mpt.documents",
+    "mpt.causal",
+    "mpt.encoder_decoder",
+    "mpt.loading",
+}
 LONGEST = 250  # lines of a file
 
 

@@ -2,23 +2,30 @@
 
 import json
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import ours_vs_peft, peak_memory
-from benchmarks.cases import CASES, Trial
+from benchmarks.cases import CASES, TRIALS, Trial
 from benchmarks.paired import agreement, is_noisy, ratio
 from benchmarks.peers import Setting, Shape, flops
 
 SMALL = Setting(Shape(context=64, batch=8, layers=1, width=32, vocabulary=100))
 
 
+def small(case):
+    model = next(trial.model for trial in TRIALS if trial.case == case)
+    return replace(SMALL, shape=replace(SMALL.shape, model=model))
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_both_sides_do_the_same_work(case):
-    work = CASES[case](SMALL)
-    agreed = agreement(CASES[case], SMALL, work)
+    setting = small(case)
+    work = CASES[case](setting)
+    agreed = agreement(CASES[case], setting, work)
     assert set(agreed) == set(work.peers)
     assert all(one.holds for one in agreed.values())
 
@@ -67,6 +74,20 @@ def test_the_formula_counts_the_multiplications_of_linear_layers(training, facto
     pairs = (14 if training else 4) * shape.width * shape.layers * length**2 / 2
     formula = flops(shape, [length], length, training=training) - pairs
     assert linear == formula == factor * 2 * (shape.body + shape.head) * length
+
+
+def test_the_formula_counts_the_multiplications_of_t5():
+    work = CASES["mpt_t5_mixed"](small("mpt_t5_mixed"))
+    with FlopCounterMode(display=False) as counter:
+        for at in range(len(work.batches)):
+            work.peft(at)
+    counted = counter.get_flop_counts()["Global"]
+    linear = sum(n for name, n in counted.items() if "attention" not in str(name))
+    shape = work.setting.shape
+    batches = [(max(len(row.text) for row in some), len(some)) for some in work.batches]
+    pairs = sum(rows * (shape.context + text) ** 2 for text, rows in batches)
+    formula = work.flops()[1] - 14 * shape.width * shape.layers * pairs
+    assert linear == pytest.approx(formula, rel=0.02)
 
 
 def test_memory_is_what_a_step_adds_at_its_peak(monkeypatch):

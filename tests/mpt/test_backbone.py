@@ -71,8 +71,10 @@ def test_hidden_states_are_numbered_as_hugging_face_does(backbone, prompt, batch
     expected = theirs(backbone, prompt, batch)
     layers = (0, 1, 2, -1, -2)
     signals = backbone(each(prompt), batch, encoder_layers=layers, decoder_layers=layers)
+    tokens = signals.encoder_mask.bool()
     for place, layer in enumerate(layers):
-        assert_close(signals.encoder_hidden[place], expected.encoder_hidden_states[layer])
+        states = expected.encoder_hidden_states[layer]
+        assert_close(signals.encoder_hidden[place][tokens], states[tokens])
         assert_close(signals.decoder_hidden[place], expected.decoder_hidden_states[layer])
     last = backbone(each(prompt), batch, decoder_layers=(-1,))
     assert_close(last.decoder_hidden[0], expected.decoder_hidden_states[-1])

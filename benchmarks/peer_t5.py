@@ -1,0 +1,92 @@
+"""Multitask prompt tuning of T5 by PEFT and by us: a training step on rows of eight tasks."""
+
+from typing import Any
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from benchmarks.peer_mpt import TASKS, MptTraining, Row
+from benchmarks.peers import Outcome
+from mpt.encoding import IGNORED
+
+LENGTHS = (25, 30, 40, 50, 140, 190, 270, 300)
+"""Tokens of a middling row of SST-2, QQP, MNLI, QNLI, BoolQ, SQuAD, ReCoRD and MultiRC."""
+END = 2
+GROUPED_FROM = 50  # batches of rows lie sorted by length, as transformers' Trainer sorts them
+
+
+class T5Mixed(MptTraining):
+    """On rows of any task, as they come: half of a padded batch is padding."""
+
+    task_type = "SEQ_2_SEQ_LM"
+
+    def rows(self, draws: torch.Generator) -> list[Row]:
+        """Return rows of tasks drawn at random, with labels of 2 or 3 tokens."""
+        return [self._row(draws) for _ in range(self.setting.shape.batch)]
+
+    def _row(self, draws: torch.Generator) -> Row:
+        task, more = (int(torch.randint(n, (), generator=draws)) for n in (TASKS, 2))
+        length = LENGTHS[task] * float(torch.randn((), generator=draws).mul(0.35).exp())
+        text = self.setting.text(draws, max(4, min(512, int(length))))
+        return Row(task, [*text, END], [*self.setting.text(draws, 1 + more), END])
+
+    def peft(self, at: int) -> Outcome:
+        """Return PEFT's, its dropout off: it would draw another mask."""
+        self.model.eval()
+        return self.peft_step([self._inputs(self.batches[at], 1.0)])
+
+    def peft_tuned(self, at: int) -> Outcome:
+        """Return what PEFT does in four groups of like length, of which each counts its share."""
+        self.model.eval()
+        rows = sorted(self.batches[at], key=lambda row: len(row.text))
+        size = max(1, len(rows) // 4)
+        groups = [rows[start : start + size] for start in range(0, len(rows), size)]
+        labels = sum(len(row.label) for row in rows)
+        return self.peft_step(
+            [self._inputs(some, sum(len(row.label) for row in some) / labels) for some in groups]
+        )
+
+    def _inputs(self, rows: list[Row], share: float) -> dict[str, Any]:
+        device = self.setting.device
+        ids, mask = self.setting.padded([row.text for row in rows])
+        labels = [torch.tensor(row.label) for row in rows]
+        return {
+            "input_ids": ids, "attention_mask": mask,
+            "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORED).to(device),
+            "task_ids": torch.tensor([row.task for row in rows], device=device),
+            "use_cache": False, "share": share,
+        }  # fmt: skip
+
+    def flops(self) -> tuple[float, float]:
+        """Return ours, and PEFT's with padding; a decoder's own attention is left out."""
+        ours = [self._flops([len(row.text) for row in batch], batch) for batch in self.batches]
+        theirs = [
+            self._flops([max(len(row.text) for row in batch)] * len(batch), batch)
+            for batch in self.batches
+        ]
+        return sum(ours), sum(theirs)
+
+    def _flops(self, lengths: list[int], rows: list[Row]) -> float:
+        shape = self.setting.shape
+        inputs = [shape.context + length for length in lengths]
+        answers = len(rows) * max(len(row.label) for row in rows)
+        pairs = sum(length**2 for length in inputs)
+        linear = (shape.body + shape.cross) * sum(inputs) + (shape.decoder + shape.head) * answers
+        return 4 * linear + 14 * shape.width * shape.layers * pairs
+
+
+class T5Grouped(T5Mixed):
+    """On batches of rows of one length, as far as sorting gets: little is padding."""
+
+    def rows(self, draws: torch.Generator) -> list[Row]:
+        """Return neighbours among many rows sorted by length."""
+        size = self.setting.shape.batch
+        many = sorted(
+            (self._row(draws) for _ in range(GROUPED_FROM * size)), key=lambda row: len(row.text)
+        )
+        start = size * int(torch.randint(GROUPED_FROM, (), generator=draws))
+        return many[start : start + size]
+
+    def peft_tuned(self, at: int) -> Outcome:
+        """Return the same as `peft`: there is nothing left to sort."""
+        return self.peft(at)

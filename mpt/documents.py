@@ -1,0 +1,134 @@
+"""T5 on rows that lie one after another: nothing but the attention sees where a row ends.
+
+A batch of many tasks is half padding. So each row, its prompt first, is a *document* in one
+sequence of N tokens; all linear layers run on true tokens only, and attention runs document by
+document, with T5's bias of relative positions. Shapes: mpt.prompt; heads h, of size d.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import sdpa_mask
+
+from mpt.attention import Parts
+
+NAME = "prompt_transfer_documents"
+"""Under which Hugging Face's T5 knows this attention."""
+
+
+class Documents(NamedTuple):
+    """The rows of a padded batch as one sequence."""
+
+    mask: Tensor  # bool, [B, L], true at tokens of the padded batch
+    spans: list[slice]  # of each row, in N
+    longest: int
+
+    @classmethod
+    def of(cls, mask: Tensor) -> "Documents":
+        """Say where the rows go that `mask` [B, L] pads; none may be empty."""
+        lengths = mask.sum(dim=1).tolist()
+        spans = [slice(*ends) for ends in pairwise(accumulate(lengths, initial=0))]
+        return cls(mask.bool(), spans, max(lengths))
+
+    def pack(self, states: Tensor) -> Tensor:
+        """Return the tokens of `states` [B, L, H] one after another, [1, N, H]."""
+        return states[self.mask].unsqueeze(0)
+
+    def unpack(self, states: Tensor) -> Tensor:
+        """Return `states` [1, N, H] as the padded batch, [B, L, H], zero at padding."""
+        padded = states.new_zeros(*self.mask.shape, states.shape[2])
+        return padded.masked_scatter(self.mask.unsqueeze(2), states)
+
+
+class DocumentEncoder:
+    """The encoder of a T5 on CPUs, for documents.
+
+    Args:
+        model: a T5ForConditionalGeneration; its attention is exchanged.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.stack = model.encoder
+        self._bias = torch.empty(0)  # [1, h, as long as was ever needed, the same]
+        model.set_attn_implementation(NAME)
+
+    def __call__(self, embeds: Tensor, documents: Documents) -> list[Tensor]:
+        """Run `embeds` [B, L, H]; return the input, and each layer's states, [1, N, H] each.
+
+        The last are those after the final norm.
+        """
+        states = documents.pack(embeds)
+        bias = self._bias_of(documents.longest)
+        found = [states]
+        for block in self.stack.block:
+            states, _, _ = block(states, None, bias, documents=documents)
+            found.append(states)
+        return [*found[:-1], self.stack.final_layer_norm(states)]
+
+    def _bias_of(self, length: int) -> Tensor:
+        if length > self._bias.shape[-1]:
+            first = self.stack.block[0].layer[0].SelfAttention
+            with torch.no_grad():
+                self._bias = first.compute_bias(length, length).contiguous()
+        return self._bias
+
+
+def attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    documents: Documents | None = None,
+    scaling: float | None = None,
+    position_bias: Tensor | None = None,
+    **more: Any,
+) -> tuple[Tensor, None]:
+    """Attend as Hugging Face's "sdpa" does, or each document to itself, or each row to its own.
+
+    Args:
+        module: a T5Attention.
+        query: [1, h, N, d] of the encoder, or [B, h, S, d] of the decoder.
+        key: [1, h, N, d] of documents.
+        value: [1, h, N, d] of documents.
+        attention_mask: not looked at where there are documents.
+        documents: where each row's tokens are.
+        scaling: of the logits.
+        position_bias: of the encoder, [1, h, at least the longest document, the same].
+        more: what else "sdpa" takes.
+
+    Returns:
+        [1, N, h, d], or [B, S, h, d] as [1, B · S, h, d].
+    """
+    if documents is None or module.is_causal:
+        out: Tensor = sdpa_attention_forward(
+            module, query, key, value, attention_mask,
+            scaling=scaling, position_bias=position_bias, **more,
+        )[0]  # fmt: skip
+        return out, None
+    asking: Sequence[slice] = documents.spans
+    if module.is_decoder:
+        rows, _, width, _ = query.shape
+        asking = [slice(at * width, (at + 1) * width) for at in range(rows)]
+        query, position_bias = query.transpose(1, 2).flatten(0, 1).transpose(0, 1)[None], None
+    parts = [(asks, span, False) for asks, span in zip(asking, documents.spans, strict=True)]
+    merged: Tensor = Parts.apply(  # type: ignore[no-untyped-call]
+        parts, scaling, position_bias, query, key, value
+    )
+    return merged.transpose(1, 2), None
+
+
+def can_pack(model: Any) -> bool:
+    """Say whether a T5 would attend as it is told here, and on this device."""
+    # Elsewhere, a call for each row costs more than padding.
+    return model.device.type == "cpu" and model.config._attn_implementation in {"sdpa", NAME}
+
+
+AttentionInterface.register(NAME, attend)
+AttentionMaskInterface.register(NAME, sdpa_mask)
