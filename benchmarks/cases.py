@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 
 from benchmarks.peer_cpt import CptScoring, CptTraining
 from benchmarks.peer_mpt import LmTraining
-from benchmarks.peer_t5 import T5Grouped, T5Mixed
+from benchmarks.peer_t5 import T5Grouped, T5Mixed, T5Ranking
 from benchmarks.peers import Work
 
 CASES: Mapping[str, type[Work]] = {
@@ -14,6 +14,7 @@ CASES: Mapping[str, type[Work]] = {
     "lm_train": LmTraining,
     "mpt_t5_mixed": T5Mixed,
     "mpt_t5_grouped": T5Grouped,
+    "rank_t5": T5Ranking,
 }
 
 
@@ -27,6 +28,13 @@ class Trial(NamedTuple):
     memory: float | None = None
     model: Literal["llama", "t5"] = "llama"
     layers: int = 8
+    text: int = 60
+    labels: int = 2
+
+
+def _ranked(text: int, labels: int = 2, batch: int = 16) -> Trial:
+    targets = {"forward": 0.40, "generate": 0.80}
+    return Trial("rank_t5", 100, batch, targets, model="t5", layers=6, text=text, labels=labels)
 
 
 TRIALS = (
@@ -38,4 +46,8 @@ TRIALS = (
     Trial("lm_train", 100, 32, {"peft": 0.38}),
     Trial("mpt_t5_mixed", 100, 8, {"peft": 0.55}, model="t5", layers=6),
     Trial("mpt_t5_grouped", 100, 8, {"peft": 1.05}, model="t5", layers=6),
+    _ranked(text=25),  # SST-2
+    _ranked(text=40, labels=3),  # MNLI
+    _ranked(text=140),  # BoolQ
+    _ranked(text=300, batch=8),  # MultiRC
 )

@@ -110,7 +110,7 @@ def _memory(trial: Trial, setting: Setting, timed: Row) -> Row:
 
 
 COLUMNS = {
-    "case": 14, "size": 11, "what": 7, "peer": 11, "ratio": 6, "q1": 6, "q3": 6, "null": 6,
+    "case": 14, "size": 17, "what": 7, "peer": 11, "ratio": 6, "q1": 6, "q3": 6, "null": 6,
     "cpu": 6, "FLOPs": 6, "target": 6, "ours": 9, "apart": 6, "verdict": 8,
 }  # fmt: skip
 """The table's, and how wide they are."""
@@ -127,7 +127,7 @@ def cells(row: Row) -> list[str]:
     numbers = [row.ratio, row.q1, row.q3, row.null, row.cpu, row.flops, row.target]
     much = f"{row.ours:.3f} s" if row.measure == "time" else f"{row.ours / 2**20:.0f} MB"
     return [
-        row.case, f"C={row.shape['context']} B={row.shape['batch']}", row.measure, row.peer,
+        row.case, "C={context} B={batch} T={text}".format(**row.shape), row.measure, row.peer,
         *("" if one is None else f"{one:.3f}" for one in numbers),
         much, f"{max(row.equality.values()):.0e}", "refused" if row.refused else _verdict(row),
     ]  # fmt: skip
@@ -145,7 +145,10 @@ def chosen(args: argparse.Namespace) -> Iterator[tuple[Trial, Setting]]:
         size = f"{trial.context}x{trial.batch}"
         if trial.case in args.case and (not args.size or size in args.size):
             layers = args.layers or trial.layers
-            shape = Shape(trial.context, trial.batch, layers, model=trial.model)
+            shape = Shape(
+                trial.context, trial.batch, layers, model=trial.model, text=trial.text,
+                labels=trial.labels,
+            )  # fmt: skip
             yield trial, Setting(shape, args.device, DTYPES[args.dtype], args.seed)
 
 

@@ -65,7 +65,7 @@ def _apart(work: Work, peer: str, dtype: torch.dtype) -> tuple[float, bool]:
     loss = far.pop("loss", 0.0) / sizes.pop("loss", 1.0)
     # In the largest gradient of all: a norm undoes most of what a left factor does, so that its
     # own gradient is what is left of terms a thousand times larger.
-    gradient = max(far.values()) / max(sizes.values())
+    gradient = max(far.values(), default=0.0) / max(sizes.values(), default=1.0)
     limit = LOOSE.get(peer, TOLERANCE[dtype])
     holds = gradient <= limit and loss <= max(limit / 10, 1e-6)
     return max(gradient, loss), holds and _same_answers(ours, theirs)
@@ -73,7 +73,7 @@ def _apart(work: Work, peer: str, dtype: torch.dtype) -> tuple[float, bool]:
 
 def _same_answers(ours: Outcome, theirs: Outcome) -> bool:
     """Say whether each row's best label is the same."""
-    if "scores" not in ours:
+    if "scores" not in theirs:
         return True
     return torch.equal(ours["scores"].argmax(dim=1), theirs["scores"].argmax(dim=1))
 

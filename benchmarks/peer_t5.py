@@ -1,13 +1,16 @@
-"""Multitask prompt tuning of T5 by PEFT and by us: a training step on rows of eight tasks."""
+"""T5 behind prompts, by PEFT and by us: a training step on eight tasks, and labels ranked."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
+import peft
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.peer_mpt import TASKS, MptTraining, Row
-from benchmarks.peers import Outcome
-from mpt.encoding import IGNORED
+from benchmarks.peers import BATCHES, Outcome, Setting
+from mpt.encoding import IGNORED, flatten
+from mpt.evaluate import label_scores
 
 LENGTHS = (25, 30, 40, 50, 140, 190, 270, 300)
 """Tokens of a middling row of SST-2, QQP, MNLI, QNLI, BoolQ, SQuAD, ReCoRD and MultiRC."""
@@ -90,3 +93,79 @@ class T5Grouped(T5Mixed):
     def peft_tuned(self, at: int) -> Outcome:
         """Return the same as `peft`: there is nothing left to sort."""
         return self.peft(at)
+
+
+class T5Ranking:
+    """An evaluation of a few batches: labels of one word each, and the end."""
+
+    peers: ClassVar[Sequence[str]] = ("forward", "generate")
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting, shape = setting, setting.shape
+        self.backbone = setting.backbone()
+        self.labels = [f"w{5 + at}" for at in range(shape.labels)]
+        draws = setting.draws()
+        self.prompt = 0.5 * torch.randn(shape.context, shape.width, generator=draws)
+        lengths = torch.randn(BATCHES * shape.batch, generator=draws).mul(0.35).exp()
+        # Longest first, as label_scores does it: that spares PEFT padding, too.
+        lengths = lengths.mul(shape.text).clamp(4, 512).sort(descending=True)[0]
+        self.rows = [[*setting.text(draws, int(length)), END] for length in lengths]
+        config = peft.PromptTuningConfig(
+            task_type="SEQ_2_SEQ_LM", num_virtual_tokens=shape.context,
+            num_transformer_submodules=1,
+        )  # fmt: skip
+        self.model = setting.in_peft(config).eval()
+        self.model.prompt_encoder["default"].embedding.weight.data.copy_(self.prompt)
+
+    def ours(self, at: int) -> Outcome:
+        """Return the scores of all rows."""
+        answers = self.backbone.label_ids(self.labels)[:1] * len(self.rows)
+        encoded = flatten(self.rows, answers, 999, 9, pad=0)
+        batch = self.setting.shape.batch
+        return {"scores": label_scores(self.backbone, self.prompt, encoded, self.labels, batch)}
+
+    @torch.inference_mode()
+    def forward(self, at: int) -> Outcome:
+        """Return the scores of all rows, from a forward pass for each label."""
+        scores = []
+        for rows in self._parts():
+            ids, mask = self.setting.padded(rows)
+            of_labels = []
+            for label in self.backbone.label_ids(self.labels):
+                wanted = ids.new_tensor(label).repeat(len(ids), 1)
+                logits = self.model(input_ids=ids, attention_mask=mask, labels=wanted).logits
+                wide = logits if logits.dtype == torch.float64 else logits.float()
+                said = wide.log_softmax(dim=-1).gather(2, wanted.unsqueeze(2))
+                of_labels.append(said.sum(dim=(1, 2)))
+            scores.append(torch.stack(of_labels, dim=1).cpu().float())
+        return {"scores": torch.cat(scores)}
+
+    @torch.inference_mode()
+    def generate(self, at: int) -> Outcome:
+        """Write two tokens to each row; it may be anything, so there is nothing to compare."""
+        for rows in self._parts():
+            ids, mask = self.setting.padded(rows)
+            self.model.generate(
+                input_ids=ids, attention_mask=mask, min_new_tokens=2, max_new_tokens=2,
+                do_sample=False,
+            )  # fmt: skip
+        return {}
+
+    def _parts(self) -> list[list[list[int]]]:
+        batch = self.setting.shape.batch
+        return [self.rows[at : at + batch] for at in range(0, len(self.rows), batch)]
+
+    def flops(self) -> tuple[float, float]:
+        """Return ours, and those of PEFT's forward passes with padding."""
+        shape, labels = self.setting.shape, self.setting.shape.labels
+        ours = self._flops([len(row) for row in self.rows], 1 + labels)
+        padded = [len(rows[0]) for rows in self._parts() for _ in rows]
+        return ours, shape.labels * self._flops(padded, 2)
+
+    def _flops(self, lengths: list[int], answer: int) -> float:
+        shape = self.setting.shape
+        inputs = [shape.context + length for length in lengths]
+        pairs = sum(length**2 for length in inputs)
+        linear = (shape.body + shape.cross) * sum(inputs)
+        linear += (shape.decoder + shape.head) * answer * len(lengths)
+        return 2 * linear + 4 * shape.width * shape.layers * pairs

@@ -42,6 +42,10 @@ class Shape:
     width: int = 512
     vocabulary: int = 32000
     model: Literal["llama", "t5"] = "llama"
+    text: int = 60
+    """Tokens of a middling row, where a case does not say them itself."""
+    labels: int = 2
+    """How many a task has, where they are ranked."""
 
     @property
     def feed_forward(self) -> int:

@@ -56,7 +56,7 @@ def told(material: Material) -> Game:
 def opinions(material: Material) -> Game:
     """Of one or two opinions, in words of the run's own around them, one counts."""
     rng = material.rng
-    which, field, most = rng.choice([0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2])
+    which, field, most = rng.choice([0, 0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2, 2])
     things = PARTS if rng.random() < 0.4 else rng.sample(material.words, 30)
     frames = [_opinion_frame(material) for _ in range(most)]
     # In some runs the word between two opinions says whether they agree.
@@ -104,8 +104,6 @@ See = Callable[[Row], bool]
 SEEN: dict[str, dict[str, See]] = {
     "mini_review": {
         "opinion": lambda row: _pleased(_opinions(row)[0]),
-        "do the opinions differ": lambda row: " but " in row["sentence"],
-        "is something denied": lambda row: " not " in row["sentence"],
     },
     "mini_agreement": {
         "are the first many": lambda row: row["sentence"].split()[1].endswith("s"),

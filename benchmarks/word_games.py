@@ -25,10 +25,10 @@ def clusters(material: Material) -> Game:
     """Tell which of some lists of words a text has most words of."""
     rng = material.rng
     classes, field = rng.choice([2, 2, 3, 4]), rng.choice(FIELDS)
-    size, shown = rng.choice([1, 2, 4, 8, 12]), rng.choice([1, 2, 3])
+    size, shown = rng.choice([1, 2, 3, 4, 6, 8]), rng.choice([1, 2, 3])
     words = rng.sample(material.words, classes * size)
     lists = [words[at::classes] for at in range(classes)]
-    stray, filling = rng.random() < 0.4, rng.choice([0, 0, 0, 4, 8])
+    stray, filling = rng.random() < 0.4, rng.choice([0, 0, 0, 2, 4])
 
     def examples() -> Iterator[Shot]:
         while True:

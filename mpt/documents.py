@@ -46,16 +46,15 @@ class Documents(NamedTuple):
 
 
 class DocumentEncoder:
-    """The encoder of a T5 on CPUs, for documents.
+    """The encoder of a T5, for documents.
 
     Args:
-        model: a T5ForConditionalGeneration; its attention is exchanged.
+        model: a T5ForConditionalGeneration that attends to documents.
     """
 
     def __init__(self, model: Any) -> None:
         self.stack = model.encoder
         self._bias = torch.empty(0)  # [1, h, as long as was ever needed, the same]
-        model.set_attn_implementation(NAME)
 
     def __call__(self, embeds: Tensor, documents: Documents) -> list[Tensor]:
         """Run `embeds` [B, L, H]; return the input, and each layer's states, [1, N, H] each.
@@ -124,10 +123,11 @@ def attend(
     return merged.transpose(1, 2), None
 
 
-def can_pack(model: Any) -> bool:
-    """Say whether a T5 would attend as it is told here, and on this device."""
-    # Elsewhere, a call for each row costs more than padding.
-    return model.device.type == "cpu" and model.config._attn_implementation in {"sdpa", NAME}
+def attend_to_documents_(model: Any) -> bool:
+    """Exchange the attention of a T5, in place; say whether documents are faster there."""
+    model.set_attn_implementation(NAME)
+    # Elsewhere than on CPUs, a call for each row costs more than padding.
+    return bool(model.device.type == "cpu")
 
 
 AttentionInterface.register(NAME, attend)

@@ -10,12 +10,13 @@ from typing import Any, ClassVar, NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import DynamicCache, EncoderDecoderCache, GenerationConfig
+from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from mpt.backbone import Architecture, Backbone, precise
-from mpt.documents import DocumentEncoder, Documents, can_pack
+from mpt.documents import DocumentEncoder, Documents, attend_to_documents_
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
+from mpt.label_tree import LabelTree, read_labels
 from mpt.prompt import Prefix, prepend
 from mpt.signals import Signals, check_layer
 
@@ -50,7 +51,7 @@ class EncoderDecoder(Backbone):
     def _set_up(self) -> None:
         model = self.model
         fuse_gelu_(model)
-        self.documents = DocumentEncoder(model) if can_pack(model) else None
+        self.documents = DocumentEncoder(model) if attend_to_documents_(model) else None
         # The checkpoint's own defaults may say beams or penalties; ours is greedy, with nothing.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
             decoder_start_token_id=model.config.decoder_start_token_id,
@@ -126,27 +127,18 @@ class EncoderDecoder(Backbone):
     def score(self, reading: Reading, labels: Sequence[Sequence[int]]) -> Tensor:
         """Return the log-probability of each of `labels` (token ids up to EOS), [B, labels].
 
-        The cross-attention's keys and values, the dear part, are computed once for all labels.
+        All labels are read at once, behind one start.
         """
-        start = reading.mask.new_full(
-            (len(reading.mask), 1), self.model.config.decoder_start_token_id
+        tree = LabelTree.of(labels, self.model.config.decoder_start_token_id, self.device)
+        states = read_labels(self.model.decoder, tree, *reading[:3])
+        logprobs = self._logits(states).log_softmax(dim=-1)  # [B, W, V]
+        return torch.stack(
+            [
+                logprobs[:, places, tree.places[0].new_tensor(label)].sum(dim=1)
+                for places, label in zip(tree.places, labels, strict=True)
+            ],
+            dim=1,
         )
-        cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-        first = self._next(reading, start, cache)  # [B, 1, V]
-        scores = []
-        for label in labels:
-            ids = reading.mask.new_tensor(label).expand(len(reading.mask), -1)  # [B, S]
-            rest = self._next(reading, ids[:, :-1], cache) if len(label) > 1 else first[:, :0]
-            cache.crop(1 - len(label))  # back to the start token, for the next label
-            logprobs = torch.cat([first, rest], dim=1).gather(2, ids.unsqueeze(2))
-            scores.append(logprobs.sum(dim=(1, 2)))
-        return torch.stack(scores, dim=1)
-
-    def _next(self, reading: Reading, ids: Tensor, cache: EncoderDecoderCache) -> Tensor:
-        out = self.model.decoder(
-            input_ids=ids, past_key_values=cache, use_cache=True, **reading.memory()
-        )
-        return self._logits(out.last_hidden_state).log_softmax(dim=-1)
 
     @torch.inference_mode()
     def write(self, reading: Reading, max_answer: int) -> list[str]:

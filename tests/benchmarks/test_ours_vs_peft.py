@@ -105,7 +105,8 @@ def test_memory_is_what_a_step_adds_at_its_peak(monkeypatch):
 def test_the_table_and_its_file_hold_every_figure(monkeypatch, capsys, tmp_path):
     row = ours_vs_peft.Row(
         case="cpt_train", measure="time", peer="peft", ratio=0.14, q1=0.13, q3=0.15, pairs=9,
-        equality={"float64": 1e-7, "as_timed": 1e-6}, shape={"context": 256, "batch": 8},
+        equality={"float64": 1e-7, "as_timed": 1e-6},
+        shape={"context": 256, "batch": 8, "text": 60},
         refused=False, null=1.01, cpu=0.14, ours=0.5, flops=0.143, target=0.15,
     )  # fmt: skip
     monkeypatch.setattr(ours_vs_peft, "measure", lambda *_: [row])
@@ -113,7 +114,7 @@ def test_the_table_and_its_file_hold_every_figure(monkeypatch, capsys, tmp_path)
     argv = ["--case", "cpt_train", "--size", "256x8", "--json", str(file)]
     monkeypatch.setattr(sys, "argv", ["ours_vs_peft", *argv])
     ours_vs_peft.main()
-    assert "C=256 B=8   time    peft        0.140" in capsys.readouterr().out
+    assert "C=256 B=8 T=60    time    peft        0.140" in capsys.readouterr().out
     (found,) = json.loads(file.read_text())
     assert found["ratio"] == 0.14
     assert found["null"] == 1.01

@@ -17,7 +17,6 @@ def both(request, make_backbone):
     """One T5 that reads documents, and the same that reads padded batches."""
     packed, padded = (make_backbone(request.param, torch.float64) for _ in range(2))
     padded.documents = None
-    padded.model.set_attn_implementation("eager")
     return packed, padded
 
 
