@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test lint types check wheel clean
+.PHONY: demo test lint types check bench wheel clean
 
 # torch comes first, by exact version: a range would pull gigabytes of CUDA on some indexes.
 $(READY): pyproject.toml constraints.txt
@@ -26,6 +26,10 @@ types: $(READY)
 	$(BIN)/mypy
 
 check: lint types test
+
+bench: $(READY)  ## our time and memory over PEFT's; alone on a quiet machine
+	mkdir -p benchmarks/out
+	$(BIN)/python -m benchmarks.ours_vs_peft --json benchmarks/out/bench.json --chart benchmarks/out/bench.png
 
 wheel: $(READY)
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .

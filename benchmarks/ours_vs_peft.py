@@ -21,6 +21,7 @@ import torch
 from transformers.utils import logging
 
 from benchmarks.cases import CASES, TRIALS, Trial
+from benchmarks.chart import draw
 from benchmarks.paired import TOLERANCE, agreement, is_noisy, ratio, rounds
 from benchmarks.peak_memory import in_a_child
 from benchmarks.peers import Setting, Shape, Work
@@ -162,7 +163,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--pairs", type=int, default=9)
     parser.add_argument("--layers", type=int, help="fewer for a quick look")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="file for the figures")
+    parser.add_argument("--chart", type=Path, help="PNG file for a bar chart")
     args = parser.parse_args()
     args.case = args.case or list(CASES)
     return args
@@ -182,6 +184,8 @@ def main() -> None:
             found.append(row)
     if args.json:
         args.json.write_text(json.dumps([asdict(row) for row in found], indent=1))
+    if args.chart:
+        draw(found, args.chart)
 
 
 if __name__ == "__main__":
