@@ -111,12 +111,7 @@ class Setting:
             feed_forward_proj="gated-gelu", decoder_start_token_id=0, pad_token_id=0,
             eos_token_id=2,
         )  # fmt: skip
-        model = T5ForConditionalGeneration(config).eval()
-        with torch.no_grad():  # T5's own start is so flat that attention would hardly matter
-            for name, weight in model.named_parameters():
-                if name.endswith(("q.weight", "relative_attention_bias.weight")):
-                    weight.mul_(10)
-        return model
+        return T5ForConditionalGeneration(config).eval()
 
     def _llama(self) -> Any:
         config = LlamaConfig(

@@ -24,6 +24,9 @@ for where, commands in {
         "best": "Say which prompt is best for a task, by validation score.",
         "lineage": "Print what a prompt or a run was made from, as a tree.",
     },
+    "flows.interchange": {
+        "export": "Write a prompt as an adapter's folder, for PeftModel.from_pretrained.",
+    },
 }.items():
     for name, does in commands.items():
         app.command(f"{where}:{name}", help=does)

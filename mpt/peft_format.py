@@ -8,13 +8,14 @@ comes back as a plain prompt: PEFT does not keep what the context was before it 
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from mpt.backbone import Architecture, Backbone
+from mpt.backbone import Architecture
 from mpt.context_format import PREFIX, context_prompt, cpt_config, tensors_of
 from mpt.cpt import ContextPrompt
 from mpt.prompt import MultitaskPrompt, Prompt, SoftPrompt
@@ -130,13 +131,23 @@ def fuse(prompt: Prompt, k: int) -> SoftPrompt:
     return SoftPrompt(prompt.task(k))
 
 
-def adapter_config(
-    prompt: Prompt,
-    backbone_name: str,
-    num_layers: int,
-    num_heads: int,
-    architecture: Architecture,
-) -> AdapterConfig:
+class Described(Protocol):
+    """What PEFT wants to know of a backbone: itself, or what is recorded of it."""
+
+    @property
+    def num_layers(self) -> int:
+        """Of one stack."""
+
+    @property
+    def num_heads(self) -> int:
+        """Of one layer."""
+
+    @property
+    def architecture(self) -> Architecture:
+        """Its kind."""
+
+
+def adapter_config(prompt: Prompt, backbone: Described, backbone_name: str) -> AdapterConfig:
     """Return what PEFT's adapter_config.json says about a prompt.
 
     PEFT reads the file that `prompt_tuning_init` names even for inference, so none is named.
@@ -145,13 +156,13 @@ def adapter_config(
     config: AdapterConfig = {
         "base_model_name_or_path": backbone_name,
         "inference_mode": True,
-        "num_attention_heads": num_heads,
-        "num_layers": num_layers,
+        "num_attention_heads": backbone.num_heads,
+        "num_layers": backbone.num_layers,
         "num_transformer_submodules": 1,
         "num_virtual_tokens": length,
         "peft_type": "PROMPT_TUNING",
         "prompt_tuning_init": "RANDOM",
-        "task_type": TASK_TYPES[architecture],
+        "task_type": TASK_TYPES[backbone.architecture],
         "token_dim": hidden,
     }
     if isinstance(prompt, MultitaskPrompt):
@@ -167,14 +178,16 @@ def adapter_config(
     return config
 
 
-def export(prompt: Prompt, folder: Path, backbone: Backbone, backbone_name: str) -> None:
-    """Write `folder` for `PeftModel.from_pretrained`; it is made if it is not there."""
-    config = adapter_config(
-        prompt, backbone_name, backbone.num_layers, backbone.num_heads, backbone.architecture
-    )
+def export(prompt: Prompt, folder: Path, backbone: Described, backbone_name: str) -> AdapterConfig:
+    """Write `folder` for `PeftModel.from_pretrained`; return its configuration.
+
+    The folder is made if it is not there.
+    """
+    config = adapter_config(prompt, backbone, backbone_name)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / WEIGHTS).write_bytes(pack(prompt))
     (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
+    return config
 
 
 def read(folder: Path) -> AnyPrompt:

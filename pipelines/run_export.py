@@ -12,8 +12,8 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
-from mpt.peft_format import CONFIG, WEIGHTS, adapter_config, unpack
-from mpt.prompt import MultitaskPrompt, Prompt
+from mpt.peft_format import export, unpack
+from mpt.prompt import MultitaskPrompt
 from pipelines import pictures
 from pipelines.registration import Candidate
 from pipelines.store import Store
@@ -62,7 +62,8 @@ def _write_run(client: MlflowClient, experiment: str, candidate: Candidate, stor
         if isinstance(prompt, MultitaskPrompt) and prompt.num_tasks > 1:
             picture = _similarity_map(title, prompt, candidate.tasks)
             (pictures_of / "task-vectors.png").write_bytes(picture)
-        _write_adapter(Path(folder, PROMPT_FOLDER), data, prompt, candidate)
+        on = candidate.backbone
+        export(prompt, Path(folder, PROMPT_FOLDER), on, on.name)
         client.log_artifacts(made.info.run_id, folder)
     # Only now is it whole: `export_run` deletes what has not come this far.
     client.set_terminated(made.info.run_id, "FINISHED", millis(run.ended_at or run.started_at))
@@ -92,14 +93,6 @@ def _similarity_map(title: str, prompt: MultitaskPrompt, names: Sequence[str]) -
     u = [one.detach().numpy() for one in prompt.u]
     v = [one.detach().numpy() for one in prompt.v]
     return pictures.similarity_map(title, pictures.similarity(u, v), names)
-
-
-def _write_adapter(folder: Path, data: bytes, prompt: Prompt, candidate: Candidate) -> None:
-    on = candidate.backbone
-    config = adapter_config(prompt, on.name, on.num_layers, on.num_heads, on.architecture)
-    folder.mkdir()
-    (folder / WEIGHTS).write_bytes(data)
-    (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def loss_curve(store: Store, losses_sha: str | None) -> Points:
