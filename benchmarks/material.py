@@ -39,12 +39,15 @@ class Material:
     Args:
         seed: of all draws.
         snippets: short texts of the books.
+        themes: lists of words that stand together in the books.
         rows: of each source task.
     """
 
-    def __init__(self, seed: int, snippets: Sequence[str], rows: int) -> None:
+    def __init__(
+        self, seed: int, snippets: Sequence[str], themes: Sequence[Sequence[str]], rows: int
+    ) -> None:
         self.rng = Random(seed)
-        self.snippets = snippets
+        self.snippets, self.themes = snippets, themes
         self.words = common_words(snippets)
         self.sources: dict[str, Task] = {
             task.name: task for task in mini.ALL if task.name in INSTRUCTIONS

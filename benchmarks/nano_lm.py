@@ -17,10 +17,11 @@ from benchmarks.muon import Muon
 from benchmarks.pretraining_rows import snippets
 from benchmarks.recipe import Optimizers, Part, Recipe
 from benchmarks.shots import Piece, Runs
+from benchmarks.themes import themes_of_books
 
 LONGEST = 256  # tokens of a run
 BEGIN = 1  # </s> stands before each text: attention needs a place to rest
-BATCHES = {"runs": 8, "books": 2}
+BATCHES = {"runs": 12, "books": 2}
 BOOK_TOKENS = 128
 REPEATED = 0.3  # of the windows of books
 WEIGHTS = {"runs": 0.75, "books": 0.25}
@@ -64,7 +65,7 @@ class NanoLM(Recipe):
             word for word in words
             if len(tokenizer(f" {word}", add_special_tokens=False).input_ids) == 1
         ]  # fmt: skip
-        runs = Runs(seed, texts, single)
+        runs = Runs(seed, texts, themes_of_books(corpus), single)
         rng = np.random.default_rng(seed)
         while True:
             rows = [_run(runs, tokenizer, rng) for _ in range(BATCHES["runs"] * scale)]

@@ -1,5 +1,6 @@
 """Multitask prompt tuning by PEFT and by us: a training step."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple
 
@@ -24,7 +25,7 @@ class Row(NamedTuple):
     label: list[int]
 
 
-class MptTraining:
+class MptTraining(ABC):
     """A step on rows of several tasks, from lists of tokens to gradients."""
 
     peers: ClassVar[Sequence[str]] = ("peft", "peft_tuned")
@@ -55,9 +56,13 @@ class MptTraining:
         encoder.prefix_task_cols.data.copy_(torch.stack([*self.prompt.u]).detach())
         encoder.prefix_task_rows.data.copy_(torch.stack([*self.prompt.v]).detach())
 
+    @abstractmethod
     def rows(self, draws: torch.Generator) -> list[Row]:
         """Return a batch."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def flops(self) -> tuple[float, float]:
+        """Return the operations of all batches by formula: ours, and the first peer's."""
 
     def ours(self, at: int) -> Outcome:
         """Return loss and gradients."""

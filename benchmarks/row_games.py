@@ -56,24 +56,26 @@ def told(material: Material) -> Game:
 def opinions(material: Material) -> Game:
     """Of one or two opinions, in words of the run's own around them, one counts."""
     rng = material.rng
-    which, field, most = rng.choice([0, 0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2, 2])
+    which, field, most = rng.choice([0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2, 2])
     things = PARTS if rng.random() < 0.4 else rng.sample(material.words, 30)
     frames = [_opinion_frame(material) for _ in range(most)]
+    # Only where two opinions differ can a reader see which of them counts.
+    differing = rng.choice([0.5, 0.5, 0.8])
     # In some runs the word between two opinions says whether they agree.
     agree, differ = (f" {word} " for word in rng.sample([",", "and", "but", *material.words], 2))
 
-    def opinion(at: int) -> Shot:
-        good, negated = rng.random() < 0.5, rng.random() < 0.2
+    def opinion(at: int, good: bool) -> str:
+        negated = rng.random() < 0.2
         word = rng.choice(GOOD if good != negated else BAD)
         degree = "not " if negated else rng.choice(["", "very ", "so "])
-        return Shot(frames[at].format(thing=rng.choice(things), said=degree + word), int(good))
+        return frames[at].format(thing=rng.choice(things), said=degree + word)
 
     def examples() -> Iterator[Shot]:
         while True:
-            said = [opinion(at) for at in range(most)]
-            same = len({one.label for one in said}) == 1
-            text = (agree if same else differ).join(one.text for one in said)
-            yield Shot(f"{field} {text} .".strip(), said[which].label)
+            first, differs = rng.random() < 0.5, rng.random() < differing
+            pleased = [first, first != differs][:most]
+            text = (differ if differs else agree).join(map(opinion, range(most), pleased))
+            yield Shot(f"{field} {text} .".strip(), int(pleased[which]))
 
     return Game(2, examples(), "opinion")
 

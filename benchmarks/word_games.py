@@ -1,6 +1,6 @@
 """Games that are played with words of any kind, and with short texts of the books."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from benchmarks.material import FIELDS, Game, Material, Shot
 
@@ -22,26 +22,42 @@ def drill(material: Material) -> Game:
 
 
 def clusters(material: Material) -> Game:
-    """Tell which of some lists of words a text has most words of."""
+    """Tell which of some lists of any words a text has most words of."""
     rng = material.rng
-    classes, field = rng.choice([2, 2, 3, 4]), rng.choice(FIELDS)
-    size, shown = rng.choice([1, 2, 3, 4, 6, 8]), rng.choice([1, 2, 3])
+    classes, size = rng.choice([2, 2, 3, 4]), rng.choice([2, 3, 4, 6])
     words = rng.sample(material.words, classes * size)
-    lists = [words[at::classes] for at in range(classes)]
-    stray, filling = rng.random() < 0.4, rng.choice([0, 0, 0, 2, 4])
+    return _lists(material, [words[at::classes] for at in range(classes)])
+
+
+def themes(material: Material) -> Game:
+    """Tell which of some themes a text has most words of."""
+    return _lists(material, material.rng.sample(material.themes, material.rng.choice([2, 3, 4, 4])))
+
+
+def _lists(material: Material, lists: Sequence[Sequence[str]]) -> Game:
+    rng = material.rng
+    field, shown, stray = rng.choice(FIELDS), rng.choice([2, 3, 3]), rng.random() < 0.5
+    shown = min(shown, len(lists[0]))
+    frames = [_frame(material, shown + stray) for _ in range(rng.choice([1, 2, 3]))]
 
     def examples() -> Iterator[Shot]:
         while True:
-            label = rng.randrange(classes)
-            said = rng.sample(lists[label], min(shown, size))
-            if stray and len(said) > 1:
-                said.append(rng.choice(lists[(label + 1) % classes]))
-            text = rng.choice(material.snippets).split()[:filling]
-            for word in said:
-                text.insert(rng.randint(0, len(text)), word)
-            yield Shot(f"{field} {' '.join(text)} .".strip(), label)
+            label, other = rng.sample(range(len(lists)), 2)
+            said = rng.sample(lists[label], shown) + [rng.choice(lists[other])] * stray
+            rng.shuffle(said)
+            words = iter(said)
+            text = " ".join(word or next(words) for word in rng.choice(frames))
+            yield Shot(f"{field} {text} .".strip(), label)
 
-    return Game(classes, examples())
+    return Game(len(lists), examples())
+
+
+def _frame(material: Material, gaps: int) -> list[str]:
+    """Return words around `gaps` empty ones, often none."""
+    frame = material.rng.choice(material.snippets).split()[: material.rng.choice([0, 0, 4, 8])]
+    for _ in range(gaps):
+        frame.insert(material.rng.randint(0, len(frame)), "")
+    return frame
 
 
 def order(material: Material) -> Game:
@@ -114,24 +130,3 @@ def same(material: Material) -> Game:
             yield Shot(text.strip(), label)
 
     return Game(2, examples(), f"same {whole}")
-
-
-def together(material: Material) -> Game:
-    """Tell whether two words stand together in a text that has them both."""
-    rng = material.rng
-    names, clauses = rng.choice(PAIRS), rng.choice([2, 2, 3])
-    link = f" {rng.choice([',', 'and', *material.words])} "
-    between, asked = (" ".join(material.some_words(rng.choice([0, 0, 2]))) for _ in range(2))
-
-    def examples() -> Iterator[Shot]:
-        while True:
-            words = rng.sample(material.words, 2 * clauses)
-            facts = list(zip(words[::2], words[1::2], strict=True))
-            at, other = rng.sample(range(clauses), 2)
-            label = rng.randrange(2)
-            first, second = facts[at][0], facts[at if label else other][1]
-            text = link.join(f"{one} {between} {two}" for one, two in facts)
-            said = f"{names[0]} {text} . {names[1]} {asked} {first} {between} {second} ."
-            yield Shot(" ".join(said.split()), label)
-
-    return Game(2, examples(), "together")

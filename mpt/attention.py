@@ -8,6 +8,7 @@ output and logsumexp: Dao et al. 2022, "FlashAttention", arXiv 2205.14135, secti
 Shapes: mpt.prompt; heads h, of size d; G prompts.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -24,24 +25,17 @@ NAME = "prompt_transfer"
 
 
 def attend(
-    module: Any,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    packed: Packed | None = None,
-    scaling: float | None = None,
-    **more: Any,
-) -> tuple[Tensor, None]:
-    """Attend as Hugging Face's "sdpa" does, or to what is `packed`.
+    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *,
+    packed: Packed | None = None, scaling: float | None = None, **more: Any,
+) -> tuple[Tensor, None]:  # fmt: skip
+    """Attend to what is `packed`, or else as Hugging Face's "sdpa" does with its arguments.
 
     Args:
         module: the layer's attention.
         query: [1, h, N, d].
         key: [1, kv heads, N, d].
         value: [1, kv heads, N, d].
-        attention_mask: not looked at where rows are packed.
+        mask: not looked at where rows are packed.
         packed: the rows, and the prompts of all layers.
         scaling: of the logits.
         more: what else "sdpa" takes.
@@ -50,29 +44,40 @@ def attend(
         [1, N, h, d].
     """
     if packed is None:
-        out: Tensor = sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, **more
-        )[0]
-        return out, None
+        return sdpa(module, query, key, value, mask, scaling=scaling, **more)
     if packed.layers:
         keys, values = (_one_text(one) for one in packed.layers[module.layer_idx])
         key, value = torch.cat([keys, key], dim=2), torch.cat([values, value], dim=2)
-    merged: Tensor = Parts.apply(  # type: ignore[no-untyped-call]
-        packed.parts, scaling, None, query, key, value
-    )
-    return merged.transpose(1, 2), None
+    return by_parts(packed.parts, scaling, None, query, key, value), None
+
+
+def sdpa(*args: Any, **more: Any) -> tuple[Tensor, None]:
+    """Attend as Hugging Face's "sdpa" does; its arguments are not ours to name."""
+    out, _ = sdpa_attention_forward(*args, **more)
+    return out, None
+
+
+def by_parts(
+    parts: Sequence[Part], scale: float | None, bias: Tensor | None, *tensors: Tensor
+) -> Tensor:
+    """Return the attention of some tokens to some, part by part, [1, N, h, d].
+
+    Args:
+        parts: which queries see which keys, and whether only those up to themselves.
+        scale: of the logits; None for 1 / sqrt(d).
+        bias: [1, h, ..], added to each part's logits, from its first query and key on; not learned.
+        tensors: query [1, h, N, d], and key and value, [1, h, M, d] each.
+    """
+    out: Tensor = Parts.apply(parts, scale, bias, *tensors)  # type: ignore[no-untyped-call]
+    return out.transpose(1, 2)
 
 
 class Parts(torch.autograd.Function):
-    """Attention of some tokens to some, part by part.
-
-    A part says which queries see which keys, and whether only those up to themselves. A bias
-    [1, h, ..] is added to each part's logits, from its first query and key on; none is learned.
-    """
+    """What `by_parts` computes, with an exact backward pass."""
 
     @staticmethod
     def forward(
-        ctx: Any, parts: list[Part], scale: float | None, bias: Tensor | None, *tensors: Tensor
+        ctx: Any, parts: Sequence[Part], scale: float | None, bias: Tensor | None, *tensors: Tensor
     ) -> Tensor:
         """Return the output, [1, h, N, d]; `tensors` are query, key and value."""
         query, key, value = tensors

@@ -12,10 +12,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 from transformers import AttentionInterface, AttentionMaskInterface
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from mpt.attention import Parts
+from mpt.attention import by_parts, sdpa
 
 NAME = "prompt_transfer_documents"
 """Under which Hugging Face's T5 knows this attention."""
@@ -78,25 +77,18 @@ class DocumentEncoder:
 
 
 def attend(
-    module: Any,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    attention_mask: Tensor | None,
-    *,
-    documents: Documents | None = None,
-    scaling: float | None = None,
-    position_bias: Tensor | None = None,
-    **more: Any,
-) -> tuple[Tensor, None]:
-    """Attend as Hugging Face's "sdpa" does, or each document to itself, or each row to its own.
+    module: Any, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, *,
+    documents: Documents | None = None, scaling: float | None = None,
+    position_bias: Tensor | None = None, **more: Any,
+) -> tuple[Tensor, None]:  # fmt: skip
+    """Attend each document to itself, or each row to its own; or else as "sdpa" does.
 
     Args:
         module: a T5Attention.
         query: [1, h, N, d] of the encoder, or [B, h, S, d] of the decoder.
         key: [1, h, N, d] of documents.
         value: [1, h, N, d] of documents.
-        attention_mask: not looked at where there are documents.
+        mask: not looked at where there are documents.
         documents: where each row's tokens are.
         scaling: of the logits.
         position_bias: of the encoder, [1, h, at least the longest document, the same].
@@ -106,21 +98,17 @@ def attend(
         [1, N, h, d], or [B, S, h, d] as [1, B · S, h, d].
     """
     if documents is None or module.is_causal:
-        out: Tensor = sdpa_attention_forward(
-            module, query, key, value, attention_mask,
+        return sdpa(
+            module, query, key, value, mask,
             scaling=scaling, position_bias=position_bias, **more,
-        )[0]  # fmt: skip
-        return out, None
+        )  # fmt: skip
     asking: Sequence[slice] = documents.spans
     if module.is_decoder:
         rows, _, width, _ = query.shape
         asking = [slice(at * width, (at + 1) * width) for at in range(rows)]
         query, position_bias = query.transpose(1, 2).flatten(0, 1).transpose(0, 1)[None], None
     parts = [(asks, span, False) for asks, span in zip(asking, documents.spans, strict=True)]
-    merged: Tensor = Parts.apply(  # type: ignore[no-untyped-call]
-        parts, scaling, position_bias, query, key, value
-    )
-    return merged.transpose(1, 2), None
+    return by_parts(parts, scaling, position_bias, query, key, value), None
 
 
 def attend_to_documents_(model: Any) -> bool:

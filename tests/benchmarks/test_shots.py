@@ -14,12 +14,13 @@ from tasks.mini.sentiment import GOOD
 SYLLABLES = ("ba", "ko", "li", "mu", "re", "ta", "vo", "ne")
 WORDS = ["".join(parts) for parts in product(SYLLABLES, repeat=3)]
 SNIPPETS = [" ".join(WORDS[at : at + 8]) for at in range(0, len(WORDS), 8)]
+THEMES = [WORDS[at : at + 12] for at in range(0, len(WORDS) - 12, 12)]
 LABELS = ["alpha", "beta", "gamma", "delta", "zeta", "kappa", "sigma", "omega"]
 
 
 @pytest.fixture(scope="module")
 def runs():
-    return Runs(0, SNIPPETS, LABELS, rows=300)
+    return Runs(0, SNIPPETS, THEMES, LABELS, rows=300)
 
 
 def examples(pieces):
