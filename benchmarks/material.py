@@ -25,12 +25,12 @@ class Game(NamedTuple):
     Attributes:
         classes: how many there are; 0 where the answer is a word of the text.
         examples: without end.
-        subject: a name of what is told, where that is the same in each run of the game.
+        subjects: a name of what each class is, where that is the same in each run that has it.
     """
 
     classes: int
     examples: Iterator[Shot]
-    subject: str | None = None
+    subjects: Sequence[str] = ()
 
 
 class Material:

@@ -20,7 +20,7 @@ def task(material: Material, name: str) -> Game:
             Shot(bare(row) if plain else source.read(row).input, row["label"])
             for source, row in material.rows(name)
         ),
-        name,
+        [f"{name} {label}" for label in range(len(source.labels))],
     )
 
 
@@ -28,16 +28,16 @@ def topics(material: Material) -> Game:
     """Play two or three of the trades."""
     kept = material.rng.sample(range(4), material.rng.choice([2, 3]))
     rows = (one for one in material.rows("mini_trade") if one[1]["label"] in kept)
-    return Game(
-        len(kept), (Shot(source.read(row).input, kept.index(row["label"])) for source, row in rows)
-    )
+    shots = (Shot(source.read(row).input, kept.index(row["label"])) for source, row in rows)
+    return Game(len(kept), shots, [f"mini_trade {label}" for label in kept])
 
 
 def seen(material: Material, name: str) -> Game:
     """Tell something else that can be seen in a source row."""
     what, see = material.rng.choice(list(SEEN[name].items()))
     rows = material.rows(name)
-    return Game(2, (Shot(source.read(row).input, int(see(row))) for source, row in rows), what)
+    shots = (Shot(source.read(row).input, int(see(row))) for source, row in rows)
+    return Game(2, shots, (f"not {what}", what))
 
 
 def told(material: Material) -> Game:
@@ -56,7 +56,7 @@ def told(material: Material) -> Game:
 def opinions(material: Material) -> Game:
     """Of one or two opinions, in words of the run's own around them, one counts."""
     rng = material.rng
-    which, field, most = rng.choice([0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2, 2])
+    which, field, most = rng.choice([0, 0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2, 2])
     things = PARTS if rng.random() < 0.4 else rng.sample(material.words, 30)
     frames = [_opinion_frame(material) for _ in range(most)]
     # Only where two opinions differ can a reader see which of them counts.
@@ -77,7 +77,7 @@ def opinions(material: Material) -> Game:
             text = (differ if differs else agree).join(map(opinion, range(most), pleased))
             yield Shot(f"{field} {text} .".strip(), int(pleased[which]))
 
-    return Game(2, examples(), "opinion")
+    return Game(2, examples(), ("not opinion", "opinion"))
 
 
 def _opinion_frame(material: Material) -> str:

@@ -1,9 +1,9 @@
 """Runs of few-shot examples: what teaches a small decoder to learn from its context.
 
 In each run one game is played. In most runs its labels are words drawn at random: what a
-label means can only be seen in the examples before. In the others a game that is always about the
-same has always the same labels: to see what a text says is learned much sooner from those, and
-then serves the first.
+label means can only be seen in the examples before. In the others what is always the
+same has always the same label: to see what a text says is learned much sooner from those, and then
+serves the first.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from benchmarks import row_games, word_games
 from benchmarks.material import Game, Material
 from tasks import mini
 
-OWN_LABELS = 0.15  # of the runs of a game that is always about the same
+OWN_LABELS = 0.25  # of the runs of what is the same in other runs
 OUTPUTS = (" answer:", " answer:", " answer:", " answer:", " label:", " :", " ->")
 
 # To look back over the words between is learned after looking back at all.
@@ -56,7 +56,7 @@ class Runs:
         """Return the name of a game and its kind of labels, and a run of `shots` examples."""
         name = self._rng.choices(list(GAMES), [odds for _, odds in GAMES.values()])[0]
         game = GAMES[name][0](self._material)
-        own = game.subject is not None and self._rng.random() < OWN_LABELS
+        own = bool(game.subjects) and self._rng.random() < OWN_LABELS
         labels = self._own_labels(game) if own else self._labels(game.classes)
         output = self._rng.choice(DRILL_OUTPUTS if name == "drill" else OUTPUTS)
         pieces, seen = [], set()
@@ -70,7 +70,7 @@ class Runs:
         return f"{name}, own labels" if own else name, pieces
 
     def _own_labels(self, game: Game) -> list[str]:
-        return Random(game.subject).sample(self._own_words, game.classes)
+        return [Random(one).choice(self._own_words) for one in game.subjects]
 
     def _labels(self, classes: int) -> list[str]:
         pool = self._task_labels if self._rng.random() < 0.75 else self._label_words
@@ -79,11 +79,11 @@ class Runs:
 
 GAMES: dict[str, tuple[Callable[[Material], Game], float]] = {
     **{name: (partial(row_games.task, name=name), odds) for name, odds in {
-        "mini_review": 1.5, "mini_deed": 0.1, "mini_meeting": 0.1, "mini_agreement": 0.3,
+        "mini_review": 0.8, "mini_deed": 0.1, "mini_meeting": 0.1, "mini_agreement": 0.3,
         "mini_whereabouts": 0.1, "mini_trade": 1,
     }.items()},
     **{f"seen_{name}": (partial(row_games.seen, name=name), odds) for name, odds in {
-        "mini_review": 1.5, "mini_agreement": 0.2, "mini_deed": 0.2, "mini_meeting": 0.1,
+        "mini_review": 2, "mini_agreement": 0.2, "mini_deed": 0.2, "mini_meeting": 0.1,
         "mini_whereabouts": 0.2,
     }.items()},
     "topics": (row_games.topics, 1),

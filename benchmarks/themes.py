@@ -11,7 +11,8 @@ from benchmarks.disguise import common_words
 from benchmarks.pretraining_rows import books
 
 SIZE = 12  # words of a theme
-EVERYWHERE, WORDS = 300, 4000  # the most frequent words are about nothing
+THEMES = 64  # the tightest; the last of all are any words
+EVERYWHERE, WORDS = 300, 3000  # the most frequent words are about nothing
 DIMENSIONS = 100
 BLOCK = 2000  # texts
 
@@ -22,15 +23,23 @@ def themes_of_books(folder: Path) -> list[list[str]]:
 
 
 def themes(texts: Sequence[str]) -> list[list[str]]:
-    """Return, for each of the frequent words of `texts`, it and the words nearest to it.
+    """Return lists of SIZE words that are near to each other in `texts`, the nearest first.
+
+    No word is in two of them.
 
     Args:
         texts: paragraphs; a word is counted once in each.
     """
     words = common_words(texts, WORDS)[EVERYWHERE:]
     vectors = _vectors(_together(texts, words), len(texts))
-    nearest = (vectors @ vectors.T).topk(min(SIZE, len(words))).indices
-    return [[words[at] for at in row] for row in nearest.tolist()]
+    near, nearest = (vectors @ vectors.T).topk(min(SIZE, len(words)))
+    found: list[list[str]] = []
+    taken: set[int] = set()
+    for at in near.mean(dim=1).argsort(descending=True).tolist():
+        if taken.isdisjoint(theme := nearest[at].tolist()):
+            found.append([words[one] for one in theme])
+            taken.update(theme)
+    return found[:THEMES]
 
 
 def _together(texts: Sequence[str], words: Sequence[str]) -> Tensor:
@@ -53,7 +62,8 @@ def _vectors(counts: Tensor, texts: int) -> Tensor:
     """
     alone = counts.diagonal().clamp(min=1)
     expected = alone[:, None] * alone / texts
-    information = (counts / expected).clamp(min=1).log()
+    # Small counts make large quotients by chance: at least 10 texts more than expected.
+    information = ((counts + 10) / (expected + 10)).clamp(min=1).log()
     torch.manual_seed(0)
     left, strengths, _ = torch.svd_lowrank(information, min(DIMENSIONS, len(counts)))
     return torch.nn.functional.normalize(left * strengths.sqrt())

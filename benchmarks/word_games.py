@@ -24,20 +24,22 @@ def drill(material: Material) -> Game:
 def clusters(material: Material) -> Game:
     """Tell which of some lists of any words a text has most words of."""
     rng = material.rng
-    classes, size = rng.choice([2, 2, 3, 4]), rng.choice([2, 3, 4, 6])
+    classes, size = rng.choice([2, 2, 3, 4]), rng.choice([1, 1, 2, 2, 3, 4])
     words = rng.sample(material.words, classes * size)
     return _lists(material, [words[at::classes] for at in range(classes)])
 
 
 def themes(material: Material) -> Game:
     """Tell which of some themes a text has most words of."""
-    return _lists(material, material.rng.sample(material.themes, material.rng.choice([2, 3, 4, 4])))
+    lists = material.rng.sample(material.themes, material.rng.choice([2, 3, 4, 4]))
+    return _lists(material, lists)._replace(subjects=[f"theme {words[0]}" for words in lists])
 
 
 def _lists(material: Material, lists: Sequence[Sequence[str]]) -> Game:
     rng = material.rng
-    field, shown, stray = rng.choice(FIELDS), rng.choice([2, 3, 3]), rng.random() < 0.5
+    field, shown, stray = rng.choice(FIELDS), rng.choice([1, 2, 3, 3]), rng.random() < 0.4
     shown = min(shown, len(lists[0]))
+    stray &= shown > 1
     frames = [_frame(material, shown + stray) for _ in range(rng.choice([1, 2, 3]))]
 
     def examples() -> Iterator[Shot]:
@@ -75,7 +77,7 @@ def order(material: Material) -> Game:
                 words[at : at + 2] = reversed(words[at : at + 2])
             yield Shot(f"{field} {' '.join(words)}".strip(), label)
 
-    return Game(2, examples(), "order")
+    return Game(2, examples(), ("in order", "out of order"))
 
 
 def _plain_text(material: Material) -> str:
@@ -129,4 +131,4 @@ def same(material: Material) -> Game:
             text = f"{names[0]} {' '.join(first)} {names[1]} {' '.join(second)}"
             yield Shot(text.strip(), label)
 
-    return Game(2, examples(), f"same {whole}")
+    return Game(2, examples(), (f"other {whole}", f"same {whole}"))

@@ -26,10 +26,12 @@ for where, commands in {
     },
     "flows.interchange": {
         "export": "Write a prompt as an adapter's folder, for PeftModel.from_pretrained.",
+        "take": "Take in a prompt that PEFT trained: score it, and begin its lineage.",
     },
 }.items():
     for name, does in commands.items():
-        app.command(f"{where}:{name}", help=does)
+        # No function can have the name of a statement.
+        app.command(f"{where}:{name}", name={"take": "import"}.get(name), help=does)
 
 
 def main() -> None:

@@ -4,14 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows import display
+from flows.publishing import publish
 from flows.queries import source_for, source_prompt
 from flows.settings import open_services
+from mpt.peft_format import Adapter
 from pipelines.check import check, check_few_shot
 from pipelines.few_shot_report import FewShotRow, few_shot_rows
+from pipelines.importing import take_in
 from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.records import ScoreRecord
 from pipelines.report import Report, report, trial_scores, validation
-from pipelines.spec import AdaptSpec
+from pipelines.spec import AdaptSpec, ImportSpec
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,16 @@ class SourcePrompt:
     """One source prompt."""
 
     seed: int
+    prompt: str
+    version: str
+    validation: ScoreRecord
+    unregistered: str
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A prompt that was taken in."""
+
     prompt: str
     version: str
     validation: ScoreRecord
@@ -109,6 +122,21 @@ def run_adapt(specs: Sequence[AdaptSpec], named: str) -> list[Tested]:
                 Tested(spec.task, str(run.prompt), version, *scores, outcome.unregistered)
             )
     return tested
+
+
+def run_import(spec: ImportSpec, adapter: Adapter) -> Imported:
+    """Take in a prompt that was trained elsewhere; return what is known of it.
+
+    Raises:
+        LookupError: a task or the backbone is unknown.
+        ValueError: rows are missing or wrong, or the prompt does not fit; nothing is recorded.
+    """
+    with display.showing(0), open_services() as svc:
+        run = svc.lineage.get_run(take_in(spec, adapter, svc))
+    unregistered = publish()
+    with open_services() as svc:
+        version = svc.lineage.version(str(run.prompt), run.task)
+    return Imported(str(run.prompt), version, validation(run), unregistered)
 
 
 def run_few_shot(plan: FewShotPlan, named: str | None) -> FewShotReport:

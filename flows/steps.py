@@ -10,14 +10,14 @@ from prefect.cache_policies import NO_CACHE
 from sqlalchemy.exc import OperationalError
 
 from flows import display
+from flows.publishing import publish
 from flows.queries import source_for
-from flows.settings import open_lineage, open_registry, open_services
+from flows.settings import open_lineage, open_services
 from pipelines.adapt import adapt
 from pipelines.check import check, check_few_shot
 from pipelines.evaluate import evaluate
 from pipelines.few_shot import few_shot
 from pipelines.learn import learn
-from pipelines.locks import Busy
 from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.records import MULTITASK
 from pipelines.spec import (
@@ -116,15 +116,5 @@ def evaluate_step(spec: EvaluateSpec, trained_run: str | None) -> str:
 
 @prefect.task(task_run_name="publish", **STEP)
 def publish_step() -> str:
-    """Show all finished prompts to the model registry; return what went wrong, or nothing.
-
-    SQL has them already, and the next flow publishes what this one could not.
-    """
-    from pipelines.mlflow_server import RegistryDown
-
-    with open_registry() as registry:
-        try:
-            registry.publish_pending()
-        except (RegistryDown, Busy) as error:
-            return str(error)
-    return ""
+    """Show all finished prompts to the model registry; return what went wrong, or nothing."""
+    return publish()

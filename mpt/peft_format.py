@@ -8,7 +8,7 @@ comes back as a plain prompt: PEFT does not keep what the context was before it 
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import torch
 from safetensors import SafetensorError
@@ -190,22 +190,33 @@ def export(prompt: Prompt, folder: Path, backbone: Described, backbone_name: str
     return config
 
 
-def read(folder: Path) -> AnyPrompt:
-    """Return the prompt of an adapter's folder, ours or one that PEFT saved.
+class Adapter(NamedTuple):
+    """A prompt of an adapter's folder, and what it says of its backbone."""
+
+    prompt: AnyPrompt
+    backbone: str | None  # its name or folder
+    architecture: Architecture
+
+
+def read(folder: Path) -> Adapter:
+    """Return what is in an adapter's folder, ours or one that PEFT saved.
 
     A file that PEFT would start from (prompt_tuning_init_state_dict_path) is not needed: what the
     adapter learned is in the folder.
 
     Raises:
-        BadPrompt: files are missing, or it is no prompt on the encoder's input alone.
+        BadPrompt: files are missing, or it is no prompt on the model's input alone.
     """
     try:
         config = json.loads((folder / CONFIG).read_text())
         data = (folder / WEIGHTS).read_bytes()
     except (OSError, ValueError) as error:
         raise BadPrompt(f"the folder {folder.name!r} is no adapter ({error})") from error
-    if not isinstance(config, dict) or config.get("num_transformer_submodules") != 1:
+    kinds = {name: architecture for architecture, name in TASK_TYPES.items()}
+    if not isinstance(config, dict) or config.get("task_type") not in kinds:
+        raise BadPrompt(f"{CONFIG!r} of {folder.name!r} names no task_type of {', '.join(kinds)}")
+    if config.get("num_transformer_submodules") != 1:
         raise BadPrompt(
             "half of it stands before the decoder (num_transformer_submodules is not 1)"
         )
-    return unpack(data)
+    return Adapter(unpack(data), config.get("base_model_name_or_path"), kinds[config["task_type"]])

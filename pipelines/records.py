@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 Architecture = Literal["encoder-decoder", "decoder-only"]
-Stage = Literal["teach", "learn", "adapt", "few_shot", "evaluate"]
+Stage = Literal["teach", "learn", "adapt", "few_shot", "import", "evaluate"]
 Kind = Literal["teacher", "source", "target", "context"]
 Split = Literal["train", "validation", "test"]
 Method = Literal["prompt", "zero_shot", "majority"]

@@ -189,6 +189,16 @@ class FewShotSpec(StageSpec, ContextTraining):
     draw: Draw
 
 
+class ImportSpec(StageSpec):
+    """Take in a prompt that was trained elsewhere."""
+
+    tasks: list[str] = Field(min_length=1)
+    adapter: str
+    """The SHA-256 of the prompt's bytes, as we write them."""
+    validation_rows: Count | None = None
+    max_length: Count | None = None
+
+
 class EvaluateSpec(StageSpec):
     """Score a prompt, no prompt (zero-shot), or the most common answer on a test split."""
 

@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from pipelines.columns import UtcTime, is_sha, now, one_of
 
-HEAD = "0002"
+HEAD = "0003"
 """The newest migration; here, so that asking whether a database is current needs no Alembic."""
 
 NAMES = {
@@ -126,7 +126,7 @@ runs = Table(
     Column("losses_sha", String(64)),  # a JSON list, in the store
     UniqueConstraint("request_sha", "attempt", name="uq_run_attempt"),
     is_sha("request_sha"),
-    one_of("stage", "teach", "learn", "adapt", "few_shot", "evaluate"),
+    one_of("stage", "teach", "learn", "adapt", "few_shot", "import", "evaluate"),
     one_of("status", "running", "completed", "failed", "abandoned"),
     CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
 )

@@ -90,8 +90,8 @@ class Fit:
             )  # fmt: skip
         recording.curve = trained.curve
         recording.losses_sha = svc.store.put(json.dumps(trained.losses).encode())
-        recording.scores += self._scores(svc)
-        recording.prompt = self._keep(svc)
+        recording.scores += self.scores(svc)
+        recording.prompt = self.keep(svc)
         return checkpoint
 
     def _validate(self, svc: Services) -> float:
@@ -105,8 +105,8 @@ class Fit:
             answers.append((exam, given))
         return answers
 
-    def _scores(self, svc: Services) -> list[ScoreInfo]:
-        """Return the kept prompt's validation scores: each task's, and the mean over several."""
+    def scores(self, svc: Services) -> list[ScoreInfo]:
+        """Return the prompt's validation scores: each task's, and the mean over several."""
         each = [exam.scores(answers, svc.store, "prompt") for exam, answers in self._answers(svc)]
         if len(each) == 1 and self.kind != "source":
             return each[0]
@@ -118,7 +118,8 @@ class Fit:
         )  # fmt: skip
         return [mean, *(replace(one, is_primary=False) for scores in each for one in scores)]
 
-    def _keep(self, svc: Services) -> MadePrompt:
+    def keep(self, svc: Services) -> MadePrompt:
+        """Store the prompt; return what lineage says of it."""
         data = pack(self.prompt)
         length, hidden = self.prompt.task(0).shape
         rank = self.prompt.rank if isinstance(self.prompt, MultitaskPrompt) else None

@@ -77,7 +77,7 @@ def test_peft_loads_it_with_equal_logits(backbone, prompt, tmp_path):
 
 def test_the_folder_of_an_export_is_read_as_the_same_prompt(backbone, prompt, tmp_path):
     export(prompt, tmp_path, backbone, "somewhere")
-    assert pack(read(tmp_path)) == pack(prompt)
+    assert pack(read(tmp_path).prompt) == pack(prompt)
 
 
 def without_delta(tensors):

@@ -84,9 +84,10 @@ def test_an_adapter_that_peft_saved_comes_back_with_its_logits(make_backbone, ba
     torch.nn.init.normal_(theirs.prompt_encoder["default"].prefix_task_cols)
     theirs.save_pretrained(tmp_path)
 
-    prompt = peft_format.read(tmp_path)
+    prompt, _, architecture = peft_format.read(tmp_path)
 
     assert isinstance(prompt, MultitaskPrompt)
+    assert architecture == "encoder-decoder"
     ids = torch.tensor([2, 1])
     ours = make_backbone()(prompt(ids), batch).logits
     assert_close(ours, peft_logits(theirs, batch, task_ids=ids), **CLOSE)
@@ -98,7 +99,7 @@ def test_a_vanilla_adapter_that_peft_saved_comes_back(make_backbone, tmp_path):
     )
     theirs = get_peft_model(make_backbone().model, config)
     theirs.save_pretrained(tmp_path)
-    prompt = peft_format.read(tmp_path)
+    prompt = peft_format.read(tmp_path).prompt
     assert isinstance(prompt, SoftPrompt)
     assert_close(prompt.tokens, theirs.prompt_encoder["default"].embedding.weight)
 

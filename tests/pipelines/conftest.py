@@ -36,7 +36,10 @@ def sha(name):
     return sha256(name.encode()).hexdigest()
 
 
-KINDS = {"teach": "teacher", "learn": "source", "adapt": "target", "few_shot": "context"}
+KINDS = {
+    "teach": "teacher", "learn": "source", "adapt": "target", "few_shot": "context",
+    "import": "teacher",
+}  # fmt: skip
 
 
 class World:

@@ -106,6 +106,30 @@ def test_few_shot_runs_come_with_0002_and_go_with_it_and_the_rest_stays(
     assert stages == ["evaluate", "teach"]
 
 
+def test_imports_go_with_0003_and_what_rests_on_them_too_and_the_rest_stays(
+    engine, empty_url, tmp_path, world
+):
+    lineage = Lineage.open(empty_url, tmp_path / "locks")
+    world.train(lineage, "rte", "ours", 50.0, stage="teach")
+    world.train(lineage, "rte", "ours", 50.0, stage="import")  # exported, and taken in again
+    world.train(lineage, "rte", "theirs", 60.0, stage="import")
+    world.train(lineage, "rte", "child", 61.0, reads={"source": [world.sha("theirs")]})
+    world.evaluate(lineage, "rte", world.sha("child"), 62.0)
+    world.evaluate(lineage, "rte", world.sha("ours"), 49.0)
+    lineage.close()
+
+    migrations.downgrade(engine, "0002")
+    migrations.upgrade(engine)
+
+    found = Lineage(engine, tmp_path / "locks").best("rte")
+    assert (found.prompt_sha, found.test_score) == (world.sha("ours"), 49.0)
+    with engine.connect() as connection:
+        stages = connection.scalars(text("SELECT stage FROM run ORDER BY stage")).all()
+        kept = connection.scalars(text("SELECT sha FROM prompt")).all()
+    assert stages == ["evaluate", "teach"]
+    assert kept == [world.sha("ours")]
+
+
 def test_four_processes_may_open_a_new_database_at_once(empty_url, tmp_path, python):
     workers = [python(OPEN, empty_url, tmp_path / "locks") for _ in range(4)]
 
