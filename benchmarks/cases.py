@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from benchmarks.peer_cpt import CptScoring, CptTraining
+from benchmarks.peer_distill import T5Distillation
 from benchmarks.peer_mpt import LmTraining
 from benchmarks.peer_t5 import T5Grouped, T5Mixed, T5Ranking
 from benchmarks.peers import Work
@@ -14,6 +15,7 @@ CASES: Mapping[str, type[Work]] = {
     "lm_train": LmTraining,
     "mpt_t5_mixed": T5Mixed,
     "mpt_t5_grouped": T5Grouped,
+    "distill": T5Distillation,
     "rank_t5": T5Ranking,
 }
 
@@ -46,6 +48,7 @@ TRIALS = (
     Trial("lm_train", 100, 32, {"peft": 0.38}),
     Trial("mpt_t5_mixed", 100, 8, {"peft": 0.55}, model="t5", layers=6),
     Trial("mpt_t5_grouped", 100, 8, {"peft": 1.05}, model="t5", layers=6),
+    Trial("distill", 100, 8, {"peft": 0.40}, model="t5", layers=6),
     _ranked(text=25),  # SST-2
     _ranked(text=40, labels=3),  # MNLI
     _ranked(text=140),  # BoolQ

@@ -36,7 +36,7 @@ class MptTraining(ABC):
         self.backbone = setting.backbone()
         draws = setting.draws()
         self.batches = [self.rows(draws) for _ in range(BATCHES)]
-        self.prompt = _prompt(setting, draws)
+        self.prompt = random_prompt(setting, draws)
         self.model = setting.in_peft(
             peft.MultitaskPromptTuningConfig(
                 task_type=self.task_type,
@@ -67,12 +67,17 @@ class MptTraining(ABC):
     def ours(self, at: int) -> Outcome:
         """Return loss and gradients."""
         self.prompt.zero_grad(set_to_none=True)
-        batch = mixed_batch(*_by_task(self.batches[at]), self.setting.device)
-        loss: Tensor = self.backbone(self.prompt(batch.task_ids), batch).loss
+        loss = self.our_loss(at, *by_task(self.batches[at]))
         loss.backward()
         u = torch.stack([gradient(one) for one in self.prompt.u])
         v = torch.stack([gradient(one) for one in self.prompt.v])
         return {"loss": loss.detach(), "shared": gradient(self.prompt.shared), "u": u, "v": v}
+
+    def our_loss(self, at: int, rows: list[Encoded], drawn: list[tuple[int, int]]) -> Tensor:
+        """Return our loss of batch `at`: what is drawn of each task's rows."""
+        batch = mixed_batch(rows, drawn, self.setting.device)
+        loss: Tensor = self.backbone(self.prompt(batch.task_ids), batch).loss
+        return loss
 
     def peft_step(self, parts: Sequence[Mapping[str, Any]]) -> Outcome:
         """Return PEFT's, of one batch in parts: what each is called with, and its `share`."""
@@ -81,11 +86,16 @@ class MptTraining(ABC):
         for part in parts:
             inputs = dict(part)
             share = inputs.pop("share")
-            loss = share * self.model(**inputs).loss
+            loss = share * self.peft_loss(inputs)
             loss.backward()
             total += loss.detach()
         found = {name: gradient(weight) for name, weight in self.trained.items()}
         return {"loss": torch.as_tensor(total), **found}
+
+    def peft_loss(self, inputs: Mapping[str, Any]) -> Tensor:
+        """Return PEFT's loss, a mean over label tokens."""
+        loss: Tensor = self.model(**inputs).loss
+        return loss
 
 
 class LmTraining(MptTraining):
@@ -133,7 +143,7 @@ class LmTraining(MptTraining):
         return ours, flops(shape, texts, sum(texts), training=True)
 
 
-def _by_task(rows: Sequence[Row]) -> tuple[list[Encoded], list[tuple[int, int]]]:
+def by_task(rows: Sequence[Row]) -> tuple[list[Encoded], list[tuple[int, int]]]:
     """Return each task's rows, flat, and of which task and row the batch consists."""
     mine = [[row for row in rows if row.task == task] for task in range(TASKS)]
     parts = [
@@ -143,7 +153,7 @@ def _by_task(rows: Sequence[Row]) -> tuple[list[Encoded], list[tuple[int, int]]]
     return parts, [(row.task, mine[row.task].index(row)) for row in rows]
 
 
-def _prompt(setting: Setting, draws: torch.Generator) -> MultitaskPrompt:
+def random_prompt(setting: Setting, draws: torch.Generator) -> MultitaskPrompt:
     """Return our prompt, with factors about 1."""
     shape = setting.shape
     shared = torch.randn(shape.context, shape.width, generator=draws)

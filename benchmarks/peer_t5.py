@@ -62,20 +62,23 @@ class T5Mixed(MptTraining):
 
     def flops(self) -> tuple[float, float]:
         """Return ours, and PEFT's with padding; a decoder's own attention is left out."""
-        ours = [self._flops([len(row.text) for row in batch], batch) for batch in self.batches]
-        theirs = [
-            self._flops([max(len(row.text) for row in batch)] * len(batch), batch)
-            for batch in self.batches
-        ]
+        ours = [self.flops_of([len(row.text) for row in batch], batch) for batch in self.batches]
+        theirs = [self.flops_of(self.padded_lengths(batch), batch) for batch in self.batches]
         return sum(ours), sum(theirs)
 
-    def _flops(self, lengths: list[int], rows: list[Row]) -> float:
+    def padded_lengths(self, rows: list[Row]) -> list[int]:
+        """Return how long each row is in PEFT's batch."""
+        return [max(len(row.text) for row in rows)] * len(rows)
+
+    def flops_of(self, lengths: list[int], rows: list[Row], *, training: bool = True) -> float:
+        """Return the operations on inputs of so many tokens and on the answers, by formula."""
         shape = self.setting.shape
         inputs = [shape.context + length for length in lengths]
         answers = len(rows) * max(len(row.label) for row in rows)
         pairs = sum(length**2 for length in inputs)
         linear = (shape.body + shape.cross) * sum(inputs) + (shape.decoder + shape.head) * answers
-        return 4 * linear + 14 * shape.width * shape.layers * pairs
+        weight, pair = (4, 14) if training else (2, 4)
+        return weight * linear + pair * shape.width * shape.layers * pairs
 
 
 class T5Grouped(T5Mixed):

@@ -49,7 +49,7 @@ class Settings:
     """
 
     home: Path = Path(".prompt-transfer")
-    """Folder of lineage, prompts, checkpoints and MLflow's files."""
+    """Folder of lineage, prompts, checkpoints, caches and MLflow's files."""
     data: Path | None = None
     """Folder of task rows, <task>/<split>.jsonl and the like; without it they come from the hub."""
     lineage_url: str = ""
@@ -163,6 +163,7 @@ def open_services() -> Iterator["Services"]:
             store=Store(settings.home / "store"),
             lineage=lineage,
             checkpoints=settings.home / "checkpoints",
+            cache=settings.home / "cache",
             progress=display.job,
             environment=_environment(_device(settings.device)),
         )

@@ -110,6 +110,10 @@ class Backbone(nn.Module, ABC):
         """
 
     @abstractmethod
+    def logits(self, states: Tensor) -> Tensor:
+        """Return what the head makes of last states [..., H]: logits [..., V]."""
+
+    @abstractmethod
     def prepare(self, prompt: Tensor | None) -> Front:
         """Read `prompt` [P, H] once, for all the rows that it will stand before."""
 

@@ -42,25 +42,40 @@ class Distillation:
 
 
 def source_loss(
-    backbone: Backbone, student: Prompt, teachers: Tensor, batch: Batch, settings: Distillation
-) -> Tensor:
+    backbone: Backbone, student: Prompt, taught: Signals | None, batch: Batch,
+    settings: Distillation,
+) -> Tensor:  # fmt: skip
     """Return the task loss plus λ times the distillation loss, a scalar.
 
     Args:
-        backbone: the frozen model that both prompts steer.
+        backbone: the frozen model that the prompts steer.
         student: the prompt that learns.
-        teachers: the vanilla prompt of each task, [K, P, H]; no gradient reaches them.
+        taught: what the teachers say about the batch; None where nothing is distilled.
         batch: rows of any of the K tasks.
         settings: λ and what is compared.
     """
-    if settings.weight == 0:
+    if taught is None or settings.weight == 0:
         return backbone(student(batch.task_ids), batch).loss  # type: ignore[no-any-return]
-    layers = (settings.encoder_layers, settings.decoder_layers)
-    heard = backbone(student(batch.task_ids), batch, *layers)
-    with torch.no_grad():
-        taught = backbone(_present(teachers, batch.task_ids), batch, *layers)
+    heard = backbone(
+        student(batch.task_ids), batch, settings.encoder_layers, settings.decoder_layers
+    )
     loss: Tensor = heard.loss + settings.weight * distillation_loss(heard, taught, batch, settings)
     return loss
+
+
+@torch.no_grad()
+def teach(backbone: Backbone, teachers: Tensor, batch: Batch, settings: Distillation) -> Signals:
+    """Return what the teacher of each row's task says about it; no gradient reaches it.
+
+    Args:
+        backbone: the frozen model.
+        teachers: the vanilla prompt of each task, [K, P, H].
+        batch: rows of any of the K tasks.
+        settings: what is compared.
+    """
+    layers = (settings.encoder_layers, settings.decoder_layers)
+    said: Signals = backbone(_present(teachers, batch.task_ids), batch, *layers)
+    return said
 
 
 def distillation_loss(

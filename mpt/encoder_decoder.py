@@ -92,9 +92,16 @@ class EncoderDecoder(Backbone):
             **reading.memory(),
         }
         last, hidden = run(self.model.decoder, inputs, decoder_layers)
-        logits = self._logits(last)
+        logits = self.logits(last)
         loss = F.cross_entropy(logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORED)
         return Signals(loss, logits, hidden, reading.hidden, reading.mask)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Return what the head makes of last states [..., H]: logits [..., V]."""
+        # T5 v1.0 scales before its tied head; v1.1 does not.
+        if self.model.config.scale_decoder_outputs:
+            states = states * self.hidden_size**-0.5
+        return precise(self.model.lm_head(states))
 
     def prepare(self, prompt: Tensor | None) -> Tensor | None:
         """Return `prompt` [P, H] as it is: the encoder reads it anew with each input."""
@@ -131,7 +138,7 @@ class EncoderDecoder(Backbone):
         """
         tree = LabelTree.of(labels, self.model.config.decoder_start_token_id, self.device)
         states = read_labels(self.model.decoder, tree, *reading[:3])
-        logprobs = self._logits(states).log_softmax(dim=-1)  # [B, W, V]
+        logprobs = self.logits(states).log_softmax(dim=-1)  # [B, W, V]
         return torch.stack(
             [
                 logprobs[:, places, tree.places[0].new_tensor(label)].sum(dim=1)
@@ -152,12 +159,6 @@ class EncoderDecoder(Backbone):
         )
         texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.strip() for text in texts]
-
-    def _logits(self, states: Tensor) -> Tensor:
-        # T5 v1.0 scales before its tied head; v1.1 does not.
-        if self.model.config.scale_decoder_outputs:
-            states = states * self.hidden_size**-0.5
-        return precise(self.model.lm_head(states))
 
 
 def run(

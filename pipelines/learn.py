@@ -3,19 +3,21 @@
 Wang et al. 2023, section 3: task loss plus λ times distillation, in batches of mixed tasks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 import torch
 from torch import Tensor
 
 from mpt.backbone import Backbone
-from mpt.distill import Distillation, source_loss
-from mpt.encoding import mixed_batch
+from mpt.distill import Distillation, source_loss, teach
+from mpt.encoding import Batch, Encoded, mixed_batch
 from mpt.initial import mean, vocabulary
 from mpt.peft_format import unpack
 from mpt.prompt import MultitaskPrompt
 from mpt.sampling import mixed_batches
+from mpt.signals import Signals
+from mpt.teacher_states import TeacherStates, can_keep
 from pipelines.asking import ask
 from pipelines.exam import Exam
 from pipelines.inputs import TaskInput
@@ -86,9 +88,11 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
         )
         stacked = torch.stack(prompts).to(backbone.device) if prompts else torch.empty(0)
 
+        taught = _teaching(spec, settings, svc, backbone=backbone, teachers=stacked, rows=rows)
+
         def loss_of(drawn: Sequence[tuple[int, int]]) -> Tensor:
             batch = mixed_batch(rows, drawn, backbone.device)
-            return source_loss(backbone, prompt, stacked, batch, settings)
+            return source_loss(backbone, prompt, taught(drawn, batch), batch, settings)
 
         run.truncated = sum(one.truncated for one in (*rows, *asked))
         run.warnings += chain.from_iterable(one.data.warnings for one in given)
@@ -99,6 +103,24 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
         checkpoint = fit.run(spec, request, run, svc, batches=batches, loss_of=loss_of)
     checkpoint.remove()
     return run.id
+
+
+Drawn = Sequence[tuple[int, int]]
+
+
+def _teaching(
+    spec: LearnSpec, settings: Distillation, svc: Services, *, backbone: Backbone,
+    teachers: Tensor, rows: Sequence[Encoded],
+) -> Callable[[Drawn, Batch], Signals | None]:  # fmt: skip
+    """Return what tells what the teachers [K, P, H] say about rows that are drawn."""
+    if not settings.weight:
+        return lambda drawn, batch: None
+    # Where most rows are drawn once only, keeping costs more than it saves.
+    again = spec.steps * spec.batch_size > sum(map(len, rows))
+    if again and can_keep(settings):
+        kept = TeacherStates(backbone, teachers, rows, svc.cache / "teachers")
+        return lambda drawn, batch: kept.signals(drawn, batch, settings)
+    return lambda drawn, batch: teach(backbone, teachers, batch, settings)
 
 
 def _check_teachers(

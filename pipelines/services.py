@@ -27,6 +27,7 @@ class Services:
         store: prompt bytes and predictions.
         lineage: what was done.
         checkpoints: folder for trainings under way.
+        cache: folder for what can be computed again.
         progress: shows a training.
         environment: where this process runs.
         batch_size: rows scored at once.
@@ -37,6 +38,7 @@ class Services:
     store: Store
     lineage: Lineage
     checkpoints: Path
+    cache: Path
     progress: Progress
     environment: Environment
     batch_size: int = 64

@@ -126,6 +126,7 @@ def make_services(folder, progress=silence):
         store=Store(folder / "store"),
         lineage=Lineage.open(f"sqlite:///{folder}/lineage.db", folder / "locks"),
         checkpoints=folder / "checkpoints",
+        cache=folder / "cache",
         progress=progress,
         environment=Environment("cpu", threads=1, versions={"torch": torch.__version__}),
     )

@@ -4,7 +4,7 @@ from safetensors.torch import save_file
 from torch.testing import assert_close
 
 from mpt.checkpoint import Checkpoint, CheckpointIgnored
-from mpt.distill import Distillation, source_loss
+from mpt.distill import Distillation, source_loss, teach
 from mpt.encoding import mixed_batch
 from mpt.peft_format import pack
 from mpt.prompt import MultitaskPrompt, SoftPrompt
@@ -34,7 +34,8 @@ def source_training(backbone):
 
         def loss_of(draws):
             batch = mixed_batch(parts, draws, "cpu")
-            return source_loss(backbone, prompt, teachers, batch, Distillation())
+            taught = teach(backbone, teachers, batch, Distillation())
+            return source_loss(backbone, prompt, taught, batch, Distillation())
 
         def on_step(step, loss):
             if step == kill_at:
