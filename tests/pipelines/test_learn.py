@@ -52,6 +52,19 @@ def test_its_score_is_the_mean_over_the_tasks_and_each_task_s_is_kept(svc, sourc
         assert score.value == pytest.approx(100 * sum(right) / 12)
 
 
+def test_what_teachers_say_is_kept_where_rows_come_again_and_no_state_is_inside(
+    svc, specs, teachers
+):
+    kept = svc.cache / "teachers"
+    learn(specs.learn(steps=2, batch_size=4), teachers, svc)  # 8 of 80 rows
+    assert not kept.exists()
+    inner = {"decoder_layers": [-1, 1]}
+    learn(specs.learn(steps=4, batch_size=32, distillation=inner), teachers, svc)
+    assert not kept.exists()
+    learn(specs.learn(steps=4, batch_size=32), teachers, svc)
+    assert len(list(kept.iterdir())) == 2
+
+
 def test_training_leaves_the_backbone_alone(svc, specs, teachers):
     backbone = svc.backbone(specs.backbone, "float32")
     before = {name: weight.clone() for name, weight in backbone.state_dict().items()}
