@@ -1,8 +1,8 @@
-"""The one training loop: teachers, source prompts and target prompts all use it."""
+"""The one training loop: teachers, source prompts, target prompts and contexts all use it."""
 
 import json
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TypeVar
@@ -14,6 +14,12 @@ from mpt.checkpoint import Checkpoint, State
 from mpt.prompt import Prompt
 
 Drawn = TypeVar("Drawn")
+Result = TypeVar("Result")
+OnStep = Callable[[int, float], None]
+
+
+def nobody(step: int, loss: float) -> None:
+    """Tell nobody about a step."""
 
 
 class NonFinite(ArithmeticError):
@@ -45,6 +51,8 @@ class Schedule:
     """The share of the steps in which the rates rise from near 0; then they fall to near 0."""
     clip: float = 1.0
     """The largest L2 norm of all gradients together."""
+    patience: int | None = None
+    """It ends after so many validations in a row that are no better than the best before."""
 
     def scale(self, step: int) -> float:
         """Return the factor on both rates at `step`, counted from 0; it is never 0."""
@@ -52,6 +60,11 @@ class Schedule:
         if step < rising:
             return (step + 1) / (rising + 1)
         return (self.steps - step) / (self.steps - rising)
+
+    def is_over(self, curve: Sequence[tuple[int, float]], best_step: int) -> bool:
+        """Say whether `patience` is used up, after validations of which the best was there."""
+        since = sum(step > best_step for step, _ in curve)
+        return self.patience is not None and since >= self.patience
 
 
 @dataclass(frozen=True)
@@ -75,15 +88,48 @@ def train(
     *,
     validate: Callable[[], float] | None = None,
     checkpoint: Checkpoint | None = None,
-    on_step: Callable[[int, float], None] = lambda step, loss: None,
+    on_step: OnStep = nobody,
 ) -> Trained:
+    """Train `prompt` alone; `loss_of` gives the loss of what was drawn. See `training`."""
+    one = training(
+        prompt, batches, schedule, validate=validate, checkpoint=checkpoint, on_step=on_step
+    )
+    return alone(one, loss_of)
+
+
+def alone(one: Generator[Drawn, float, Result], loss_of: Callable[[Drawn], Tensor]) -> Result:
+    """Take all steps of a training, each with the loss of what it draws; return its result."""
+    try:
+        drawn = next(one)
+        while True:
+            loss = loss_of(drawn)
+            loss.backward()  # type: ignore[no-untyped-call]
+            drawn = one.send(loss.item())
+    except StopIteration as ended:
+        result: Result = ended.value
+        return result
+    finally:
+        one.close()
+
+
+def training(
+    prompt: Prompt,
+    batches: Iterable[Drawn],
+    schedule: Schedule,
+    *,
+    validate: Callable[[], float] | None = None,
+    checkpoint: Checkpoint | None = None,
+    on_step: OnStep = nobody,
+) -> Generator[Drawn, float, Trained]:
     """Train `prompt`, and leave it in the state that validated best (the earliest of equals).
+
+    It yields what a step draws, and is sent the loss of that when the gradients of `prompt` are
+    there: several trainings can go through a backbone together (`mpt.together`).
 
     Args:
         prompt: what is trained; parameters that require no gradient are left alone.
         batches: what each step draws, from step 0 on. A resumed training skips those it has had,
-            so let it yield row numbers, and let `loss_of` make tensors of them.
-        loss_of: the loss of what was drawn, as a function of `prompt`.
+            so let it yield row numbers, and make tensors of them later.
         schedule: steps and rates.
         validate: the score of the prompt as it is; higher is better.
         checkpoint: where to resume from and to save to.
@@ -98,7 +144,11 @@ def train(
     if checkpoint and (saved := checkpoint.load(prompt, optimizer, identity)):
         state = saved
     for drawn in islice(batches, state.step, schedule.steps):
-        loss = _step(prompt, optimizer, loss_of(drawn), schedule, state.step)
+        if schedule.is_over(state.curve, state.best_step):
+            break
+        optimizer.zero_grad(set_to_none=True)  # None, not 0: AdamW leaves absent tasks alone
+        loss = yield drawn
+        _step(prompt, optimizer, loss, schedule, state.step)
         state.step += 1
         state.losses.append(loss)
         if validate and (state.step % schedule.validate_every == 0 or state.step == schedule.steps):
@@ -128,13 +178,10 @@ def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
 
 
 def _step(
-    prompt: Prompt, optimizer: torch.optim.Optimizer, loss: Tensor, schedule: Schedule, step: int
-) -> float:
-    value = loss.item()
-    if not math.isfinite(value):
-        raise NonFinite("loss", step + 1, value)
-    optimizer.zero_grad(set_to_none=True)  # None, not 0: AdamW leaves absent tasks alone
-    loss.backward()  # type: ignore[no-untyped-call]
+    prompt: Prompt, optimizer: torch.optim.Optimizer, loss: float, schedule: Schedule, step: int
+) -> None:
+    if not math.isfinite(loss):
+        raise NonFinite("loss", step + 1, loss)
     norm = nn.utils.clip_grad_norm_(_trainable(prompt.parameters()), schedule.clip).item()
     if not math.isfinite(norm):
         raise NonFinite("gradient", step + 1, norm)
@@ -142,7 +189,6 @@ def _step(
         group["lr"] = group["rate"] * schedule.scale(step)
     optimizer.step()
     prompt.project_()
-    return value
 
 
 def _keep_best(prompt: Prompt, state: State, score: float) -> None:
