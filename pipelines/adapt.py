@@ -11,7 +11,7 @@ from pipelines.records import PromptRecord
 from pipelines.services import Services
 from pipelines.spec import AdaptSpec
 from pipelines.training import generator
-from pipelines.tuning import tune
+from pipelines.tuning import Training, run_alone, tuning
 
 
 class NotASource(ValueError):
@@ -47,9 +47,14 @@ def adapt(spec: AdaptSpec, source: str, svc: Services) -> str:
         TooLong: prompt and input are over what the backbone declares.
         Busy: another process is at the same run.
     """
+    return run_alone(adapting(spec, source, svc), spec, svc)
+
+
+def adapting(spec: AdaptSpec, source: str, svc: Services) -> Training:
+    """Return the training of `adapt`, to be run beside others."""
     parent = svc.lineage.get_prompt(source)
     check_parent(parent, spec, svc.backbone(spec.backbone, spec.precision))
-    return tune(spec, parent, lambda backbone: _target(spec, parent, svc), svc)
+    return tuning(spec, parent, lambda backbone: _target(spec, parent, svc), svc)
 
 
 def check_parent(parent: PromptRecord, spec: AdaptSpec, backbone: Backbone) -> None:

@@ -15,6 +15,7 @@ from mpt.decoder_only import DecoderOnly
 from mpt.peft_format import unpack
 from mpt.prompt import MultitaskPrompt
 from mpt.sampling import plain_batches
+from mpt.train import alone
 from pipelines.asking import ask
 from pipelines.exam import Exam
 from pipelines.inputs import TaskInput
@@ -86,7 +87,7 @@ def few_shot(spec: FewShotSpec, front: str | None, svc: Services) -> str:
         run.warnings += given.data.warnings
         fit = Fit(prompt, backbone, [(exam, asked)], "context")
         batches = plain_batches(context.num_examples, spec.batch_size, spec.seed)
-        checkpoint = fit.run(spec, request, run, svc, batches=batches, loss_of=loss_of)
+        checkpoint = alone(fit.steps(spec, request, run, svc, batches=batches), loss_of)
     checkpoint.remove()
     return run.id
 

@@ -18,6 +18,7 @@ from mpt.prompt import MultitaskPrompt
 from mpt.sampling import mixed_batches
 from mpt.signals import Signals
 from mpt.teacher_states import TeacherStates, can_keep
+from mpt.train import alone
 from pipelines.asking import ask
 from pipelines.exam import Exam
 from pipelines.inputs import TaskInput
@@ -100,7 +101,7 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
             [len(one) for one in rows], spec.batch_size, spec.seed, spec.sampling_cap
         )
         fit = Fit(prompt, backbone, list(zip(exams, asked, strict=True)), "source")
-        checkpoint = fit.run(spec, request, run, svc, batches=batches, loss_of=loss_of)
+        checkpoint = alone(fit.steps(spec, request, run, svc, batches=batches), loss_of)
     checkpoint.remove()
     return run.id
 

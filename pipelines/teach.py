@@ -5,7 +5,7 @@ from mpt.prompt import SoftPrompt
 from pipelines.services import Services
 from pipelines.spec import TeachSpec
 from pipelines.training import generator
-from pipelines.tuning import tune
+from pipelines.tuning import Training, run_alone, tuning
 
 
 def teach(spec: TeachSpec, svc: Services) -> str:
@@ -17,7 +17,12 @@ def teach(spec: TeachSpec, svc: Services) -> str:
         TooLong: prompt and input are over what the backbone declares.
         Busy: another process is at the same run.
     """
-    return tune(
+    return run_alone(teaching(spec, svc), spec, svc)
+
+
+def teaching(spec: TeachSpec, svc: Services) -> Training:
+    """Return the training of `teach`, to be run beside others."""
+    return tuning(
         spec,
         None,
         lambda backbone: SoftPrompt(vocabulary(backbone, spec.prompt_length, generator(spec.seed))),

@@ -1,21 +1,20 @@
 """What the training stages have in common: train, keep the best prompt, score, store."""
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from statistics import fmean
 from typing import TypeVar
 
 import torch
-from torch import Tensor
 
 from mpt.backbone import Backbone
 from mpt.checkpoint import Checkpoint
 from mpt.encoding import Encoded
 from mpt.peft_format import pack
 from mpt.prompt import MultitaskPrompt, Prompt
-from mpt.train import Schedule, train
+from mpt.train import Schedule, training
 from pipelines.exam import Exam, answer
 from pipelines.records import Kind, MadePrompt, Recording, Request, ScoreInfo, combined
 from pipelines.services import Services
@@ -49,7 +48,7 @@ class Fit:
     exams: Sequence[tuple[Exam, Encoded]]
     kind: Kind
 
-    def run(
+    def steps(
         self,
         spec: TeachSpec | LearnSpec | AdaptSpec | FewShotSpec,
         request: Request,
@@ -57,9 +56,10 @@ class Fit:
         svc: Services,
         *,
         batches: Iterable[Drawn],
-        loss_of: Callable[[Drawn], Tensor],
-    ) -> Checkpoint:
+    ) -> Generator[Drawn, float, Checkpoint]:
         """Train, and fill in `recording`; return the checkpoint, to remove once that is kept.
+
+        It yields what a step draws, and is sent its loss; see `mpt.train.training`.
 
         Args:
             spec: the recipe.
@@ -67,7 +67,6 @@ class Fit:
             recording: what lineage will keep.
             svc: the outside world.
             batches: what each step draws.
-            loss_of: the loss of a draw.
         """
         self.prompt.to(self.backbone.device)
         svc.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -84,8 +83,8 @@ class Fit:
             clip=spec.clip,
         )
         with svc.progress(request.stage, request.task, spec.steps) as on_step:
-            trained = train(
-                self.prompt, batches, loss_of, schedule, validate=lambda: self._validate(svc),
+            trained = yield from training(
+                self.prompt, batches, schedule, validate=lambda: self._validate(svc),
                 checkpoint=checkpoint, on_step=on_step,
             )  # fmt: skip
         recording.curve = trained.curve
