@@ -5,6 +5,7 @@ from typing import Literal, NamedTuple
 
 from benchmarks.peer_cpt import CptScoring, CptTraining
 from benchmarks.peer_distill import T5Distillation
+from benchmarks.peer_fanout import T5FanOut
 from benchmarks.peer_mpt import LmTraining
 from benchmarks.peer_t5 import T5Grouped, T5Mixed, T5Ranking
 from benchmarks.peers import Work
@@ -16,6 +17,7 @@ CASES: Mapping[str, type[Work]] = {
     "mpt_t5_mixed": T5Mixed,
     "mpt_t5_grouped": T5Grouped,
     "distill": T5Distillation,
+    "fanout": T5FanOut,
     "rank_t5": T5Ranking,
 }
 
@@ -49,6 +51,7 @@ TRIALS = (
     Trial("mpt_t5_mixed", 100, 8, {"peft": 0.55}, model="t5", layers=6),
     Trial("mpt_t5_grouped", 100, 8, {"peft": 1.05}, model="t5", layers=6),
     Trial("distill", 100, 8, {"peft": 0.40}, model="t5", layers=6),
+    Trial("fanout", 100, 4, {"peft": 0.85}, model="t5", layers=6),
     _ranked(text=25),  # SST-2
     _ranked(text=40, labels=3),  # MNLI
     _ranked(text=140),  # BoolQ

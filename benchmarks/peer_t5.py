@@ -8,7 +8,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.peer_mpt import TASKS, MptTraining, Row
-from benchmarks.peers import BATCHES, Outcome, Setting
+from benchmarks.peers import BATCHES, Outcome, Setting, Shape
 from mpt.encoding import IGNORED, flatten
 from mpt.evaluate import label_scores
 
@@ -61,7 +61,7 @@ class T5Mixed(MptTraining):
         }  # fmt: skip
 
     def flops(self) -> tuple[float, float]:
-        """Return ours, and PEFT's with padding; a decoder's own attention is left out."""
+        """Return ours, and PEFT's with padding."""
         ours = [self.flops_of([len(row.text) for row in batch], batch) for batch in self.batches]
         theirs = [self.flops_of(self.padded_lengths(batch), batch) for batch in self.batches]
         return sum(ours), sum(theirs)
@@ -72,13 +72,8 @@ class T5Mixed(MptTraining):
 
     def flops_of(self, lengths: list[int], rows: list[Row], *, training: bool = True) -> float:
         """Return the operations on inputs of so many tokens and on the answers, by formula."""
-        shape = self.setting.shape
-        inputs = [shape.context + length for length in lengths]
         answers = len(rows) * max(len(row.label) for row in rows)
-        pairs = sum(length**2 for length in inputs)
-        linear = (shape.body + shape.cross) * sum(inputs) + (shape.decoder + shape.head) * answers
-        weight, pair = (4, 14) if training else (2, 4)
-        return weight * linear + pair * shape.width * shape.layers * pairs
+        return t5_flops(self.setting.shape, lengths, answers, training=training)
 
 
 class T5Grouped(T5Mixed):
@@ -161,14 +156,19 @@ class T5Ranking:
     def flops(self) -> tuple[float, float]:
         """Return ours, and those of PEFT's forward passes with padding."""
         shape, labels = self.setting.shape, self.setting.shape.labels
-        ours = self._flops([len(row) for row in self.rows], 1 + labels)
+        rows = len(self.rows)
+        ours = t5_flops(shape, [len(row) for row in self.rows], (1 + labels) * rows, training=False)
         padded = [len(rows[0]) for rows in self._parts() for _ in rows]
-        return ours, shape.labels * self._flops(padded, 2)
+        return ours, labels * t5_flops(shape, padded, 2 * rows, training=False)
 
-    def _flops(self, lengths: list[int], answer: int) -> float:
-        shape = self.setting.shape
-        inputs = [shape.context + length for length in lengths]
-        pairs = sum(length**2 for length in inputs)
-        linear = (shape.body + shape.cross) * sum(inputs)
-        linear += (shape.decoder + shape.head) * answer * len(lengths)
-        return 2 * linear + 4 * shape.width * shape.layers * pairs
+
+def t5_flops(shape: Shape, lengths: Sequence[int], answers: int, *, training: bool = True) -> float:
+    """Return the operations on texts of so many tokens behind a prompt each, by formula.
+
+    `answers` tokens are predicted; a decoder's own attention is left out.
+    """
+    weight, pair = (4, 14) if training else (2, 4)
+    inputs = [shape.context + length for length in lengths]
+    pairs = sum(length**2 for length in inputs)
+    linear = (shape.body + shape.cross) * sum(inputs) + (shape.decoder + shape.head) * answers
+    return weight * linear + pair * shape.width * shape.layers * pairs

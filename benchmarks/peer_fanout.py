@@ -1,0 +1,113 @@
+"""Adaptation of eight targets: by PEFT one after another, by us side by side."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import peft
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from benchmarks.peer_mpt import LABEL
+from benchmarks.peer_t5 import END, LENGTHS, t5_flops
+from benchmarks.peers import BATCHES, Outcome, Setting, gradient
+from mpt.encoding import IGNORED, flatten
+from mpt.prompt import MultitaskPrompt
+from mpt.together import Asked, losses_of
+
+Rows = list[tuple[list[int], list[int]]]
+"""The texts of a batch, and their labels."""
+
+
+class T5FanOut:
+    """A step of each target: rows of lengths of its own, a prompt and a task vector of its own."""
+
+    peers: ClassVar[Sequence[str]] = ("peft",)
+
+    def __init__(self, setting: Setting) -> None:
+        self.setting = setting
+        self.backbone = setting.backbone()
+        draws = setting.draws()
+        self.batches = [[self._rows(draws, length) for length in LENGTHS] for _ in range(BATCHES)]
+        self.prompts = [self._prompt(draws) for _ in LENGTHS]
+        config = peft.MultitaskPromptTuningConfig(
+            task_type="SEQ_2_SEQ_LM", num_tasks=1, num_ranks=1,
+            num_virtual_tokens=setting.shape.context, num_transformer_submodules=1,
+        )  # fmt: skip
+        self.model = setting.in_peft(config).eval()
+        for at, prompt in enumerate(self.prompts):
+            self.model.add_adapter(str(at), config)
+            for weight, value in zip(self._weights(at), prompt.parameters(), strict=True):
+                weight.data = value.detach().clone().reshape(weight.shape)
+
+    def _rows(self, draws: torch.Generator, middle: int) -> Rows:
+        lengths = torch.randn(self.setting.shape.batch, generator=draws).mul(0.35).exp() * middle
+        return [
+            ([*self.setting.text(draws, int(length)), END], [*self.setting.text(draws, LABEL), END])
+            for length in lengths.clamp(4, 512)
+        ]
+
+    def _prompt(self, draws: torch.Generator) -> MultitaskPrompt:
+        shape = (self.setting.shape.context, self.setting.shape.width)
+        shared = 0.02 * torch.randn(shape, generator=draws)
+        u = 1 + 0.1 * torch.randn(shape[0], 1, generator=draws)
+        v = 1 + 0.1 * torch.randn(1, shape[1], generator=draws)
+        prompt: MultitaskPrompt = self.setting.own(MultitaskPrompt(shared, [u], [v]))
+        return prompt
+
+    def _weights(self, at: int) -> list[Tensor]:
+        """Return PEFT's shared prompt, u and v of target `at`."""
+        encoder = self.model.prompt_encoder[str(at)]
+        return [encoder.embedding.weight, encoder.prefix_task_cols, encoder.prefix_task_rows]
+
+    def ours(self, at: int) -> Outcome:
+        """Return all losses, and each target's gradients."""
+        asked = []
+        for prompt, rows in zip(self.prompts, self.batches[at], strict=True):
+            prompt.zero_grad(set_to_none=True)
+            encoded = flatten(*map(list, zip(*rows, strict=True)), 999, 99, 0)
+            asked.append(Asked(prompt, encoded, range(len(rows))))
+        losses = torch.stack(losses_of(self.backbone, asked))
+        losses.sum().backward()  # type: ignore[no-untyped-call]
+        weights = [list(prompt.parameters()) for prompt in self.prompts]
+        return _outcome(losses, weights)
+
+    def peft(self, at: int) -> Outcome:
+        """Return the same, one target after the other."""
+        self.model.zero_grad(set_to_none=True)
+        losses = []
+        for target, rows in enumerate(self.batches[at]):
+            self.model.set_adapter(str(target))
+            loss = self.model(**self._inputs(rows)).loss
+            loss.backward()
+            losses.append(loss.detach())
+        return _outcome(torch.stack(losses), [self._weights(k) for k in range(len(LENGTHS))])
+
+    def _inputs(self, rows: Rows) -> dict[str, Any]:
+        ids, mask = self.setting.padded([text for text, _ in rows])
+        labels = [torch.tensor(label) for _, label in rows]
+        return {
+            "input_ids": ids, "attention_mask": mask, "use_cache": False,
+            "labels": pad_sequence(labels, batch_first=True, padding_value=IGNORED).to(ids),
+            "task_ids": ids.new_zeros(len(rows)),
+        }  # fmt: skip
+
+    def flops(self) -> tuple[float, float]:
+        """Return ours, and PEFT's with padding."""
+        ours = theirs = 0.0
+        for rows in (some for batch in self.batches for some in batch):
+            lengths = [len(text) for text, _ in rows]
+            ours += t5_flops(self.setting.shape, lengths, (1 + LABEL) * len(rows))
+            theirs += t5_flops(
+                self.setting.shape, [max(lengths)] * len(rows), (1 + LABEL) * len(rows)
+            )
+        return ours, theirs
+
+
+def _outcome(losses: Tensor, weights: Sequence[Sequence[Tensor]]) -> Outcome:
+    names = ("shared", "u", "v")
+    found = {
+        name: torch.stack([gradient(one).flatten() for one in same])
+        for name, same in zip(names, zip(*weights, strict=True), strict=True)
+    }
+    return {"loss": losses.detach(), **found}
