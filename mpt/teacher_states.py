@@ -8,6 +8,7 @@ a row is computed when it is first drawn. The files may be deleted at any time.
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,7 +20,7 @@ from mpt.distill import Distillation, teach
 from mpt.encoding import Batch, Encoded, mixed_batch
 from mpt.signals import Signals
 
-States = np.memmap[tuple[int, int], np.dtype[np.float32]]
+States = np.ndarray[Any, np.dtype[np.float32]]
 
 
 class TeacherStates:

@@ -63,8 +63,8 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
     given = [svc.task(name) for name in spec.tasks]
     for one in given:
         one.check_length(backbone, spec.backbone, spec.prompt_length, spec.max_length)
-    taught = spec.distillation.weight > 0 or spec.start == "teachers"
-    known = _check_teachers(spec, teachers, backbone, svc) if taught else []
+    needed = spec.distillation.weight > 0 or spec.start == "teachers"
+    known = _check_teachers(spec, teachers, backbone, svc) if needed else []
     request = _request(spec, known, given, backbone, svc)
     if done := svc.lineage.find(request.sha):
         return done.id
