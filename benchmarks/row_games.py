@@ -56,7 +56,7 @@ def told(material: Material) -> Game:
 def opinions(material: Material) -> Game:
     """Of one or two opinions, in words of the run's own around them, one counts."""
     rng = material.rng
-    which, field, most = rng.choice([0, 0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2, 2])
+    which, field, most = rng.choice([0, 0, 0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2, 2])
     things = PARTS if rng.random() < 0.4 else rng.sample(material.words, 30)
     frames = [_opinion_frame(material) for _ in range(most)]
     # Only where two opinions differ can a reader see which of them counts.

@@ -159,7 +159,7 @@ def open_services() -> Iterator["Services"]:
     with open_lineage(settings) as lineage:
         yield Services(
             backbone=lambda name, precision: _backbone(name, precision, _device(settings.device)),
-            task=lambda name: _task(name, settings.data),
+            task=lambda name: _task(name, settings.data, settings.home / "cache" / "tokens"),
             store=Store(settings.home / "store"),
             lineage=lineage,
             checkpoints=settings.home / "checkpoints",
@@ -190,9 +190,9 @@ def _backbone(name: str, precision: str, device: str) -> "Backbone":
         return _load_backbone(name, precision, device)
 
 
-def _task(name: str, folder: Path | None) -> "TaskInput":
+def _task(name: str, folder: Path | None, tokens: Path) -> "TaskInput":
     with _loading:
-        return _load_task(name, folder)
+        return _load_task(name, folder, tokens)
 
 
 @cache
@@ -206,10 +206,10 @@ def _load_backbone(name: str, precision: str, device: str) -> "Backbone":
 
 
 @cache
-def _load_task(name: str, folder: Path | None) -> "TaskInput":
+def _load_task(name: str, folder: Path | None, tokens: Path) -> "TaskInput":
     from pipelines.inputs import TaskInput
 
-    return TaskInput.open(name, folder)
+    return TaskInput.open(name, folder, tokens)
 
 
 @cache

@@ -1,11 +1,14 @@
 """What a stage reads: a task with its rows, tokenised for a backbone, and checked against it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 
 import tasks
+from mpt import token_file
 from mpt.backbone import Backbone
 from mpt.decoder_only import DecoderOnly
 from mpt.encoding import Encoded
@@ -14,6 +17,8 @@ from pipelines.spec import Draw
 from tasks import Example, Task
 from tasks.data import Data, digest, load
 from tasks.draws import draw
+
+KEPT_FROM = 1000  # examples; the tokens of fewer are made sooner than they are found
 
 
 class TooLong(ValueError):
@@ -35,9 +40,11 @@ class TaskInput:
 
     task: Task
     data: Data
+    cache: Path | None = None
+    """Where the tokens of many examples are kept; the files may be deleted at any time."""
 
     @classmethod
-    def open(cls, name: str, folder: Path | None) -> "TaskInput":
+    def open(cls, name: str, folder: Path | None, cache: Path | None = None) -> "TaskInput":
         """Read a task's rows from `folder`, from the hub, or make them.
 
         Raises:
@@ -45,7 +52,7 @@ class TaskInput:
             ValueError: its rows are missing, empty or wrong; see `tasks.data.load`.
         """
         task = tasks.get(name)
-        return cls(task, load(task, folder))
+        return cls(task, load(task, folder), cache)
 
     def examples(self, split: Split, limit: int | None = None) -> list[Example]:
         """Return the first `limit` examples of `split`, or all."""
@@ -95,7 +102,24 @@ class TaskInput:
         limit: int | None,
         behind_context: bool = False,
     ) -> Encoded:
-        """Tokenise `examples` with the answer that is trained on."""
+        """Tokenise `examples` with the answer that is trained on, or find their tokens."""
+        if self.cache is None or len(examples) < KEPT_FROM:
+            return self._tokenise(backbone, examples, limit, behind_context)
+        what = [backbone.digest, digest(self.task, examples), self.limits(limit), behind_context]
+        path = self.cache / f"{sha256(json.dumps(what).encode()).hexdigest()}.safetensors"
+        found = token_file.load(path)
+        if found is None:
+            found = self._tokenise(backbone, examples, limit, behind_context)
+            token_file.save(found, path)
+        return found
+
+    def _tokenise(
+        self,
+        backbone: Backbone,
+        examples: Sequence[Example],
+        limit: int | None,
+        behind_context: bool,
+    ) -> Encoded:
         inputs, answers = [one.input for one in examples], [one.answers[0] for one in examples]
         lengths = self.max_input(limit), self.task.max_answer
         if behind_context:
