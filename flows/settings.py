@@ -212,6 +212,11 @@ def _load_task(name: str, folder: Path | None, tokens: Path) -> "TaskInput":
     return TaskInput.open(name, folder, tokens)
 
 
+def on_accelerator() -> bool:
+    """Say whether backbones of this process run elsewhere than on a CPU."""
+    return _device(Settings.read().device) != "cpu"
+
+
 @cache
 def _device(wanted: str) -> str:
     import torch

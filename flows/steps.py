@@ -16,6 +16,7 @@ from flows.settings import open_lineage, open_services
 from pipelines.adapt import adapt
 from pipelines.check import check, check_few_shot
 from pipelines.evaluate import evaluate
+from pipelines.fanout import fan_out
 from pipelines.few_shot import few_shot
 from pipelines.learn import learn
 from pipelines.plan import FewShotPlan, TransferSpec
@@ -96,6 +97,27 @@ def adapt_step(spec: AdaptSpec, source: str) -> str:
     """Adapt the source prompt with this digest to one target; return the run id."""
     with display.counted("adapt", spec.task, spec.seed, spec.steps), open_services() as svc:
         return adapt(spec, source, svc)
+
+
+@prefect.task(task_run_name="side-by-side", **STEP)
+def fan_out_step(specs: list[TeachSpec | AdaptSpec], source: str | None) -> list[str | Exception]:
+    """Train several prompts on one backbone at once; return each run id, or what it failed of."""
+    with open_services() as svc:
+        found = fan_out(specs, source, svc)
+    for one in found:
+        if isinstance(one, TRANSIENT):
+            raise one  # tried again, with the others found in lineage
+    return found
+
+
+@prefect.task(task_run_name="trained-{spec.task}-seed{spec.seed}", **STEP)
+def trained_step(spec: TeachSpec | AdaptSpec, found: list[str | Exception], at: int) -> str:
+    """Return one of the runs of `fan_out_step`, or fail as it did."""
+    with display.counted("trained", spec.task, spec.seed, spec.steps):
+        run = found[at]
+        if isinstance(run, Exception):
+            raise run
+        return run
 
 
 @prefect.task(task_run_name="few-shot-{spec.task}-draw{spec.draw.seed}", **STEP)

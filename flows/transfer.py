@@ -6,16 +6,15 @@ from typing import NamedTuple
 import prefect
 
 from flows import few_shot
+from flows.fanout import trained
 from flows.jobs import FLOW, Future, Jobs, later, settle, tested, wait_for
 from flows.steps import (
-    adapt_step,
     check_step,
     evaluate_step,
     find_source_step,
     learn_step,
     prompt_step,
     publish_step,
-    teach_step,
 )
 from pipelines.outcome import Adapted, Learned, Target, Transferred
 from pipelines.plan import TransferSpec
@@ -60,8 +59,7 @@ def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
         JobsFailed: after every target has ended, if any of them failed.
     """
     found = find_source_step(targets, source)
-    trained = [later(adapt_step, spec, found) for spec in targets]
-    jobs = tested([_test_of(spec) for spec in targets], trained)
+    jobs = tested([_test_of(spec) for spec in targets], trained(targets, found))
     settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
     return Adapted(trials=[job.result() for job in jobs], unregistered=publish_step())
 
@@ -76,9 +74,15 @@ def transfer(spec: TransferSpec) -> Transferred:
     check_step(spec)
     # A job that waits holds a worker: trainings come before the tests that wait for them.
     sources = _learn(spec)
-    scratch = {task: _scratch(spec, task) for task in spec.targets}
+    scratch = _by_target(spec, [
+        trained([spec.scratch_spec(task, seed) for task in spec.targets], None)
+        for seed in spec.seeds
+    ])  # fmt: skip
     prompts = [later(prompt_step, jobs.learned) for jobs in sources.values()]
-    adapted = {task: _adapted(spec, task, prompts) for task in spec.targets}
+    adapted = _by_target(spec, [
+        trained([spec.adapt_spec(task, seed) for task in spec.targets], prompt)
+        for seed, prompt in zip(spec.seeds, prompts, strict=True)
+    ])  # fmt: skip
     drawn = few_shot.train(spec.few_shot, None) if spec.few_shot else {}
     jobs = {
         task: (_tests(spec, task, scratch[task]), _tests(spec, task, adapted[task]))
@@ -112,26 +116,20 @@ def transfer(spec: TransferSpec) -> Transferred:
 
 
 def _learn(spec: TransferSpec) -> dict[str, Sources]:
-    teachers = [[later(teach_step, one) for one in spec.teach_specs(seed)] for seed in spec.seeds]
+    teachers = [trained(spec.teach_specs(seed), None) for seed in spec.seeds]
     return {
         f"seed {seed}": Sources(runs, later(learn_step, spec.learn_spec(seed), runs))
         for seed, runs in zip(spec.seeds, teachers, strict=True)
     }
 
 
-def _scratch(spec: TransferSpec, task: str) -> list[Future]:
-    return [later(teach_step, spec.scratch_spec(task, seed)) for seed in spec.seeds]
+def _by_target(spec: TransferSpec, seeds: Sequence[Sequence[Future]]) -> dict[str, list[Future]]:
+    """Return each target's trainings, one for each seed."""
+    return {task: [jobs[at] for jobs in seeds] for at, task in enumerate(spec.targets)}
 
 
-def _adapted(spec: TransferSpec, task: str, sources: Sequence[Future]) -> list[Future]:
-    return [
-        later(adapt_step, spec.adapt_spec(task, seed), source)
-        for seed, source in zip(spec.seeds, sources, strict=True)
-    ]
-
-
-def _tests(spec: TransferSpec, task: str, trained: Sequence[Future]) -> list[Jobs]:
-    return tested([spec.evaluate_spec(task, seed, "prompt") for seed in spec.seeds], trained)
+def _tests(spec: TransferSpec, task: str, runs: Sequence[Future]) -> list[Jobs]:
+    return tested([spec.evaluate_spec(task, seed, "prompt") for seed in spec.seeds], runs)
 
 
 def _test_of(spec: AdaptSpec) -> EvaluateSpec:

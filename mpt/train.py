@@ -189,6 +189,9 @@ def _step(
         group["lr"] = group["rate"] * schedule.scale(step)
     optimizer.step()
     prompt.project_()
+    for weight in _trainable(prompt.parameters()):
+        if not weight.isfinite().all():
+            raise NonFinite("prompt", step + 1, float(weight.abs().max()))
 
 
 def _keep_best(prompt: Prompt, state: State, score: float) -> None:

@@ -226,3 +226,28 @@ def test_a_run_killed_in_source_training_goes_on_and_ends_the_same(
     assert attempts == [(1, recorded), (2, "completed")]
     # Our lines, and not a word of any library.
     assert all(": done in " in line for line in err.splitlines()), err
+
+
+def test_on_an_accelerator_targets_go_side_by_side_and_each_has_its_runs(
+    server, home, spec, transferred, monkeypatch
+):
+    monkeypatch.setattr("flows.fanout.on_accelerator", lambda: True)
+    said = home.run("run", home.write(spec), "--json")
+    assert said.status == 0, said.err
+    runs = "SELECT stage, task, status FROM run ORDER BY stage, task"
+    assert home.query(runs) == transferred[0].query(runs)
+    told = [target["task"] for target in said.json["rows"]]
+    assert told == spec["targets"]
+
+
+def test_side_by_side_a_target_that_fails_is_named_and_the_others_end(
+    after_transfer, spec, monkeypatch
+):
+    monkeypatch.setattr("flows.fanout.on_accelerator", lambda: True)
+    bad = {**spec, "adapt": {**spec["adapt"], "learning_rate": 1e30, "factor_learning_rate": 1e30}}
+    said = after_transfer.run("run", after_transfer.write(bad))
+    assert said.status == 4
+    assert "NonFinite" in said.err
+    assert "2 of 2 targets failed" in said.err
+    assert after_transfer.runs("failed") == 4
+    assert after_transfer.runs("running") == 0

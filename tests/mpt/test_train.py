@@ -163,6 +163,12 @@ def test_a_gradient_or_a_score_that_is_no_number_stops_the_training(prompt, targ
         train(prompt, tasks_in_turn(), loss_of, schedule(), validate=lambda: math.nan)
 
 
+def test_a_prompt_that_the_last_step_makes_infinite_is_not_kept():
+    prompt = SoftPrompt(torch.full((1, 1), 3e38))
+    with pytest.raises(NonFinite, match="prompt of step 1 is"):
+        train(prompt, [0], lambda _: -prompt.tokens.sum(), schedule(steps=1, learning_rate=2e37))
+
+
 def test_a_prompt_learns_to_steer_a_real_backbone(backbone, generator):
     texts = ["a good film", "the worst film", "maybe", "a great one"]
     encoded = backbone.encode(texts, ["positive"] * 4, 40, 8)
