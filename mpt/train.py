@@ -191,7 +191,7 @@ def _step(
     prompt.project_()
     for weight in _trainable(prompt.parameters()):
         if not weight.isfinite().all():
-            raise NonFinite("prompt", step + 1, float(weight.abs().max()))
+            raise NonFinite("prompt", step + 1, weight.abs().max().item())
 
 
 def _keep_best(prompt: Prompt, state: State, score: float) -> None:
