@@ -53,16 +53,26 @@ def told(material: Material) -> Game:
     return Game(0, examples())
 
 
+SAID = (
+    "the {thing} was {said}", "the {thing} looked {said}", "she found the {thing} {said}",
+    "he called the {thing} {said}", "they said the {thing} was {said}", "the {thing} felt {said}",
+    "I hold the {thing} {said}", "you will find the {thing} {said}",
+)  # fmt: skip
+AGREE, DIFFER = ("and", ", and", ", also", "as"), ("but", "yet", ", while", "though", ", but")
+
+
 def opinions(material: Material) -> Game:
-    """Of one or two opinions, in words of the run's own around them, one counts."""
+    """Of one or two opinions, in words of the run's own around them, the first counts."""
     rng = material.rng
-    which, field, most = rng.choice([0, 0, 0, -1]), rng.choice(FIELDS), rng.choice([1, 2, 2, 2])
+    field, most, plain = rng.choice(FIELDS), rng.choice([1, 2, 2, 2, 2]), rng.random() < 0.7
     things = PARTS if rng.random() < 0.4 else rng.sample(material.words, 30)
-    frames = [_opinion_frame(material) for _ in range(most)]
-    # Only where two opinions differ can a reader see which of them counts.
+    # Plain frames come again in other runs: to look at the first was not learned without them.
+    frames = rng.sample(SAID, most) if plain else [_opinion_frame(material) for _ in range(most)]
+    agree, differ = rng.choice(AGREE), rng.choice(DIFFER)
+    if not plain:
+        agree, differ = rng.sample([",", "and", "but", *material.words], 2)
+    # Only where two opinions differ can a reader see that it is not the last.
     differing = rng.choice([0.5, 0.5, 0.8])
-    # In some runs the word between two opinions says whether they agree.
-    agree, differ = (f" {word} " for word in rng.sample([",", "and", "but", *material.words], 2))
 
     def opinion(at: int, good: bool) -> str:
         negated = rng.random() < 0.2
@@ -74,16 +84,15 @@ def opinions(material: Material) -> Game:
         while True:
             first, differs = rng.random() < 0.5, rng.random() < differing
             pleased = [first, first != differs][:most]
-            text = (differ if differs else agree).join(map(opinion, range(most), pleased))
-            yield Shot(f"{field} {text} .".strip(), int(pleased[which]))
+            link = f" {differ if differs else agree} "
+            text = link.join(map(opinion, range(most), pleased))
+            yield Shot(f"{field} {text} .".strip(), int(first))
 
     return Game(2, examples(), ("not opinion", "opinion"))
 
 
 def _opinion_frame(material: Material) -> str:
     before, between = material.some_words(3), material.some_words(2)
-    if material.rng.random() < 0.4:
-        between = [material.rng.choice(["was", "is", "looked", "felt", "remained"])]
     return " ".join([*before, "the {thing}", *between, "{said}"])
 
 

@@ -79,15 +79,15 @@ class Runs:
 
 GAMES: dict[str, tuple[Callable[[Material], Game], float]] = {
     **{name: (partial(row_games.task, name=name), odds) for name, odds in {
-        "mini_review": 0.3, "mini_deed": 0.1, "mini_meeting": 0.1, "mini_agreement": 0.3,
+        "mini_review": 0.2, "mini_deed": 0.1, "mini_meeting": 0.1, "mini_agreement": 0.3,
         "mini_whereabouts": 0.1, "mini_trade": 1,
     }.items()},
     **{f"seen_{name}": (partial(row_games.seen, name=name), odds) for name, odds in {
-        "mini_review": 5, "mini_agreement": 0.2, "mini_deed": 0.2, "mini_meeting": 0.1,
+        "mini_review": 2, "mini_agreement": 0.2, "mini_deed": 0.2, "mini_meeting": 0.1,
         "mini_whereabouts": 0.2,
     }.items()},
     "topics": (row_games.topics, 1),
-    "opinions": (row_games.opinions, 5),
+    "opinions": (row_games.opinions, 8),
     "told": (row_games.told, 0.2),
     "drill": (word_games.drill, 0.3),
     "clusters": (word_games.clusters, 2),
