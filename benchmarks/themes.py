@@ -64,6 +64,7 @@ def _vectors(counts: Tensor, texts: int) -> Tensor:
     expected = alone[:, None] * alone / texts
     # Small counts make large quotients by chance: at least 10 texts more than expected.
     information = ((counts + 10) / (expected + 10)).clamp(min=1).log()
-    torch.manual_seed(0)
-    left, strengths, _ = torch.svd_lowrank(information, min(DIMENSIONS, len(counts)))
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        left, strengths, _ = torch.svd_lowrank(information, min(DIMENSIONS, len(counts)))
     return torch.nn.functional.normalize(left * strengths.sqrt())

@@ -70,11 +70,12 @@ def order(material: Material) -> Game:
 
     def examples() -> Iterator[Shot]:
         while True:
-            words = (_plain_text(material) if near else rng.choice(material.snippets)).split()
-            label = rng.randrange(2)
-            for _ in range(label * changes):
-                at = rng.randrange(len(words) - 1)
-                words[at : at + 2] = reversed(words[at : at + 2])
+            right = (_plain_text(material) if near else rng.choice(material.snippets)).split()
+            words, label = list(right), rng.randrange(2)
+            while label and words == right:
+                for _ in range(changes):
+                    at = rng.randrange(len(words) - 1)
+                    words[at : at + 2] = reversed(words[at : at + 2])
             yield Shot(f"{field} {' '.join(words)}".strip(), label)
 
     return Game(2, examples(), ("in order", "out of order"))
@@ -95,9 +96,9 @@ def contains(material: Material) -> Game:
 
     def examples() -> Iterator[Shot]:
         while True:
-            words = rng.choice(material.snippets).split()
+            words = [one for one in rng.choice(material.snippets).split() if one != word]
             label = rng.randrange(2)
-            other = rng.choice(material.words)
+            other = rng.choice([one for one in rng.sample(material.words, 2) if one != word])
             words.insert(rng.randint(0, len(words)), word if label else other)
             yield Shot(f"{field} {' '.join(words)}".strip(), label)
 
@@ -121,11 +122,12 @@ def same(material: Material) -> Game:
 
     def examples() -> Iterator[Shot]:
         while True:
-            first = rng.sample(material.words, size)
-            second = list(first) if whole else rng.sample(material.words, size)
+            drawn = rng.sample(material.words, 2 * size + 1)
+            first, others = drawn[:size], drawn[size : 2 * size]
+            second = list(first) if whole else others
             label = rng.randrange(2)
             if whole and not label:
-                second[rng.randrange(size)] = rng.choice(material.words)
+                second[rng.randrange(size)] = drawn[-1]
             if label and not whole:
                 second[rng.randrange(size)] = rng.choice(first)
             text = f"{names[0]} {' '.join(first)} {names[1]} {' '.join(second)}"

@@ -44,7 +44,7 @@ class Display:
         self._whole = self._bars.add_task("[bold]all steps", total=total_steps, note="")
         self._lock = Lock()
         self._done = 0
-        self._under_way: dict[int, int] = {}  # thread -> steps of its job so far
+        self._under_way: dict[int, dict[TaskID, int]] = {}  # thread -> steps of its jobs so far
 
     def __enter__(self) -> "Display":
         self._bars.start()
@@ -84,11 +84,12 @@ class Display:
         note = f"loss {loss:.3f}" if math.isfinite(loss) else ""
         self._bars.update(bar, completed=step, note=note)
         with self._lock:
-            self._under_way[get_ident()] = step
+            self._under_way.setdefault(get_ident(), {})[bar] = step
             self._show()
 
     def _show(self) -> None:
-        self._bars.update(self._whole, completed=self._done + sum(self._under_way.values()))
+        under_way = sum(step for jobs in self._under_way.values() for step in jobs.values())
+        self._bars.update(self._whole, completed=self._done + under_way)
 
 
 _current: list[Display] = []  # the command line's own; a worker has none

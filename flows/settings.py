@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from mpt.backbone import Backbone
     from pipelines.inputs import TaskInput
     from pipelines.lineage import Lineage
-    from pipelines.records import Environment
     from pipelines.registry import Registry
     from pipelines.services import Services
 
@@ -152,6 +151,7 @@ def open_lineage(settings: Settings | None = None) -> Iterator["Lineage"]:
 def open_services() -> Iterator["Services"]:
     """Open the services of this process, and close them after."""
     from flows import display
+    from flows.environment import environment
     from pipelines.services import Services
     from pipelines.store import Store
 
@@ -165,7 +165,7 @@ def open_services() -> Iterator["Services"]:
             checkpoints=settings.home / "checkpoints",
             cache=settings.home / "cache",
             progress=display.job,
-            environment=_environment(_device(settings.device)),
+            environment=environment(_device(settings.device)),
         )
 
 
@@ -224,32 +224,3 @@ def _device(wanted: str) -> str:
     if wanted == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return wanted
-
-
-@cache
-def _environment(device: str) -> "Environment":
-    from importlib.metadata import version
-
-    import torch
-
-    from pipelines.records import Environment
-
-    named = torch.cuda.get_device_name(device) if device.startswith("cuda") else device
-    versions = {name: version(name) for name in ("prompt-transfer", "torch", "transformers")}
-    return Environment(
-        device=named, threads=torch.get_num_threads(), versions=versions, git_commit=_git_commit()
-    )
-
-
-def _git_commit() -> str | None:
-    """Return the commit of this code, where it runs from a checkout."""
-    import subprocess
-
-    try:
-        asked = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=5,
-        )  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return asked.stdout.strip()

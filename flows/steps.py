@@ -3,6 +3,7 @@
 In this code base "task" means an NLP task, so Prefect's decorator is spelled `prefect.task`.
 """
 
+from threading import Lock
 from typing import Any
 
 import prefect
@@ -99,10 +100,18 @@ def adapt_step(spec: AdaptSpec, source: str) -> str:
         return adapt(spec, source, svc)
 
 
+_one_at_a_time = Lock()
+
+
 @prefect.task(task_run_name="side-by-side", **STEP)
 def fan_out_step(specs: list[TeachSpec | AdaptSpec], source: str | None) -> list[str | Exception]:
     """Train several prompts on one backbone at once; return each run id, or what it failed of."""
-    with open_services() as svc:
+    steps = sum(spec.steps for spec in specs)
+    with (
+        _one_at_a_time,  # or two would count on the same memory
+        display.counted("side by side", MULTITASK, specs[0].seed, steps),
+        open_services() as svc,
+    ):
         found = fan_out(specs, source, svc)
     for one in found:
         if isinstance(one, TRANSIENT):
@@ -113,11 +122,10 @@ def fan_out_step(specs: list[TeachSpec | AdaptSpec], source: str | None) -> list
 @prefect.task(task_run_name="trained-{spec.task}-seed{spec.seed}", **STEP)
 def trained_step(spec: TeachSpec | AdaptSpec, found: list[str | Exception], at: int) -> str:
     """Return one of the runs of `fan_out_step`, or fail as it did."""
-    with display.counted("trained", spec.task, spec.seed, spec.steps):
-        run = found[at]
-        if isinstance(run, Exception):
-            raise run
-        return run
+    run = found[at]
+    if isinstance(run, Exception):
+        raise run
+    return run
 
 
 @prefect.task(task_run_name="few-shot-{spec.task}-draw{spec.draw.seed}", **STEP)

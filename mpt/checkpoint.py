@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from mpt import files
 from mpt.prompt import Prompt
 
 FORMAT = "prompt-transfer checkpoint 1"
@@ -99,7 +99,7 @@ class Checkpoint:
         }
         # One metadata key: safetensors writes several in no fixed order.
         signed = {"header": header, "digest": _digest(header, tensors)}
-        _write(self.path, save(tensors, {"state": json.dumps(signed)}))
+        files.write(self.path, save(tensors, {"state": json.dumps(signed)}))
 
     def load(self, prompt: Prompt, optimizer: torch.optim.Optimizer, schedule: str) -> State | None:
         """Put the file's state into `prompt` and `optimizer`; return the rest of it.
@@ -125,7 +125,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file, if there is one: the training has ended and is recorded."""
-        self.path.unlink(missing_ok=True)
+        files.remove(self.path)
 
 
 def _restore(
@@ -172,17 +172,3 @@ def _digest(header: Header, tensors: Mapping[str, Tensor]) -> str:
         digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
         digest.update(value.numpy().tobytes())
     return digest.hexdigest()
-
-
-def _write(path: Path, data: bytes) -> None:
-    new = path.with_name(f"{path.name}.new")
-    with new.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    new.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)  # the renaming itself must reach the disk too
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -15,6 +15,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.masking_utils import sdpa_mask
 
 from mpt.attention import by_parts, sdpa
+from mpt.signals import check_layer
 
 NAME = "prompt_transfer_documents"
 """Under which Hugging Face's T5 knows this attention."""
@@ -55,25 +56,37 @@ class DocumentEncoder:
         self.stack = model.encoder
         self._bias = torch.empty(0)  # [1, h, as long as was ever needed, the same]
 
-    def __call__(self, embeds: Tensor, documents: Documents) -> list[Tensor]:
-        """Run `embeds` [B, L, H]; return the input, and each layer's states, [1, N, H] each.
+    def __call__(
+        self, embeds: Tensor, documents: Documents, layers: Sequence[int] = ()
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run `embeds` [B, L, H]; return the last states, [1, N, H], and those of `layers`.
 
-        The last are those after the final norm.
+        Layers are numbered as in `mpt.encoder_decoder.run`.
+
+        Raises:
+            UnknownLayer: the encoder does not have one of `layers`.
         """
+        depth = len(self.stack.block)
+        for layer in layers:
+            check_layer(layer, depth)
+        wanted = {layer % (depth + 1) for layer in layers}
         states = documents.pack(embeds)
         bias = self._bias_of(documents.longest)
-        found = [states]
-        for block in self.stack.block:
+        found = {0: states} if 0 in wanted else {}
+        for at, block in enumerate(self.stack.block, start=1):
             states, _, _ = block(states, None, bias, documents=documents)
-            found.append(states)
-        return [*found[:-1], self.stack.final_layer_norm(states)]
+            if at in wanted:
+                found[at] = states
+        last = found[depth] = self.stack.final_layer_norm(states)
+        return last, tuple(found[layer % (depth + 1)] for layer in layers)
 
     def _bias_of(self, length: int) -> Tensor:
-        if length > self._bias.shape[-1]:
+        bias = self._bias  # another thread may exchange it at any time
+        if length > bias.shape[-1]:
             first = self.stack.block[0].layer[0].SelfAttention
             with torch.no_grad():
-                self._bias = first.compute_bias(length, length).contiguous()
-        return self._bias
+                self._bias = bias = first.compute_bias(length, length).contiguous()
+        return bias
 
 
 def attend(

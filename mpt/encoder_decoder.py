@@ -124,11 +124,9 @@ class EncoderDecoder(Backbone):
             last, hidden = run(self.model.encoder, inputs, layers)
             return Reading(last, mask, None, hidden)
         documents = Documents.of(mask)
-        states = self.documents(embeds, documents)
-        for layer in layers:
-            check_layer(layer, len(states) - 1)
-        hidden = tuple(documents.unpack(states[layer]) for layer in layers)
-        return Reading(states[-1], mask, documents, hidden)
+        last, inner = self.documents(embeds, documents, layers)
+        hidden = tuple(documents.unpack(states) for states in inner)
+        return Reading(last, mask, documents, hidden)
 
     @torch.inference_mode()
     def score(self, reading: Reading, labels: Sequence[Sequence[int]]) -> Tensor:

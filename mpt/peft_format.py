@@ -24,6 +24,8 @@ WEIGHTS = "adapter_model.safetensors"
 CONFIG = "adapter_config.json"
 SHARED, COLUMNS, ROWS = "prompt_embeddings", "prefix_task_cols", "prefix_task_rows"
 
+PEFT_TYPES = ("PROMPT_TUNING", "MULTITASK_PROMPT_TUNING", "CPT")
+
 AdapterConfig = dict[str, object]
 AnyPrompt = SoftPrompt | MultitaskPrompt | ContextPrompt
 TASK_TYPES: dict[Architecture, str] = {
@@ -213,7 +215,10 @@ def read(folder: Path) -> Adapter:
     except (OSError, ValueError) as error:
         raise BadPrompt(f"the folder {folder.name!r} is no adapter ({error})") from error
     kinds = {name: architecture for architecture, name in TASK_TYPES.items()}
-    if not isinstance(config, dict) or config.get("task_type") not in kinds:
+    if not isinstance(config, dict) or config.get("peft_type") not in PEFT_TYPES:
+        kind = config.get("peft_type") if isinstance(config, dict) else None
+        raise BadPrompt(f"{folder.name!r} is of PEFT's type {kind}, not {', '.join(PEFT_TYPES)}")
+    if config.get("task_type") not in kinds:
         raise BadPrompt(f"{CONFIG!r} of {folder.name!r} names no task_type of {', '.join(kinds)}")
     if config.get("num_transformer_submodules") != 1:
         raise BadPrompt(

@@ -20,6 +20,8 @@ from mpt.distill import Distillation, teach
 from mpt.encoding import Batch, Encoded, mixed_batch
 from mpt.signals import Signals
 
+FORMAT = 1
+"""Raise it when the same teachers would say something else."""
 States = np.ndarray[Any, np.dtype[np.float32]]
 
 
@@ -38,9 +40,13 @@ class TeacherStates:
     ) -> None:
         self.backbone, self.teachers, self.rows = backbone, teachers, rows
         folder.mkdir(parents=True, exist_ok=True)
-        self._kept = [
-            _mapped(folder / f"{_digest(backbone, teacher, some)}.f32", some, backbone.hidden_size)
+        self._paths = [
+            folder / f"{_digest(backbone, teacher, some)}.f32"
             for teacher, some in zip(teachers, rows, strict=True)
+        ]
+        self._kept = [
+            _mapped(path, some, backbone.hidden_size)
+            for path, some in zip(self._paths, rows, strict=True)
         ]
 
     def signals(
@@ -75,8 +81,15 @@ class TeacherStates:
             batch = mixed_batch(self.rows, some, self.backbone.device)
             said = teach(self.backbone, self.teachers, batch, Distillation())
             for one, states in zip(some, said.decoder_hidden[0].float().cpu(), strict=True):
-                kept = self._of(*one)
-                kept[:] = states[: len(kept)].numpy()
+                self._keep(*one, states.numpy())
+
+    def _keep(self, task: int, row: int, states: States) -> None:
+        # Not through the map: where the disk is full, that would end the process without a word.
+        begin, end = self.rows[task].answer_starts[row : row + 2].tolist()
+        data = states[: end - begin].tobytes()
+        with self._paths[task].open("r+b") as file:
+            file.seek(4 * states.shape[1] * begin)
+            file.write(data)
 
 
 def can_keep(settings: Distillation) -> bool:
@@ -85,8 +98,9 @@ def can_keep(settings: Distillation) -> bool:
 
 
 def _digest(backbone: Backbone, teacher: Tensor, rows: Encoded) -> str:
-    """Return the identity of the states: backbone, precision, prompt, and the very tokens."""
-    digest = sha256(f"{backbone.digest} {backbone.model.dtype}".encode())
+    """Return the identity of the states: backbone, prompt, the very tokens, and what computes."""
+    how = f"{FORMAT} {torch.__version__} {backbone.device.type} {backbone.model.dtype}"
+    digest = sha256(f"{how} {backbone.digest}".encode())
     for one in (teacher, rows.inputs, rows.input_starts, rows.answers, rows.answer_starts):
         digest.update(f"{one.dtype} {list(one.shape)}".encode())
         digest.update(one.detach().cpu().contiguous().numpy().tobytes())
@@ -98,4 +112,4 @@ def _mapped(path: Path, rows: Encoded, width: int) -> States:
     shape = (len(rows.answers), width)
     with path.open("ab") as file:
         file.truncate(4 * shape[0] * shape[1])
-    return np.memmap(path, np.float32, "r+", shape=shape)
+    return np.memmap(path, np.float32, "r", shape=shape)

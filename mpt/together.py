@@ -44,11 +44,11 @@ def losses_of(backbone: Backbone, asked: Sequence[Asked]) -> list[Tensor]:
     first = batch.task_ids.new_zeros(1)
     prompts = torch.cat([one.prompt(first).prompts for one in asked])
     logits = backbone(Prefix(prompts, batch.task_ids), batch).logits
+    sizes = [len(one.drawn) for one in asked]
+    pairs = zip(torch.split(logits, sizes), torch.split(batch.labels, sizes), strict=True)
     return [
-        F.cross_entropy(
-            logits[mine].flatten(0, 1), batch.labels[mine].flatten(), ignore_index=IGNORED
-        )
-        for mine in (batch.task_ids == at for at in range(len(asked)))
+        F.cross_entropy(mine.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
+        for mine, labels in pairs
     ]
 
 

@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
-from typing import TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -98,18 +98,32 @@ def train(
 
 
 def alone(one: Generator[Drawn, float, Result], loss_of: Callable[[Drawn], Tensor]) -> Result:
-    """Take all steps of a training, each with the loss of what it draws; return its result."""
-    try:
-        drawn = next(one)
-        while True:
+    """Take all steps of a training, each with the loss of what it draws; return its result.
+
+    What stops the forward or the backward pass is raised in the training too, and then here.
+    """
+    drawn = _next(one, None)
+    while not isinstance(drawn, _Ended):
+        try:
             loss = loss_of(drawn)
             loss.backward()  # type: ignore[no-untyped-call]
-            drawn = one.send(loss.item())
+        except BaseException as error:
+            one.throw(error)
+            raise
+        drawn = _next(one, loss.item())
+    result: Result = drawn.result
+    return result
+
+
+class _Ended(NamedTuple, Generic[Result]):
+    result: Result
+
+
+def _next(one: Generator[Drawn, float, Result], loss: float | None) -> Drawn | _Ended[Result]:
+    try:
+        return one.send(loss)  # type: ignore[arg-type]
     except StopIteration as ended:
-        result: Result = ended.value
-        return result
-    finally:
-        one.close()
+        return _Ended(ended.value)
 
 
 def training(
@@ -136,7 +150,7 @@ def training(
         on_step: called after each step with the steps taken so far and its loss.
 
     Raises:
-        NonFinite: a loss, a gradient or a score is infinite or not a number.
+        NonFinite: a loss, a gradient, a score or the prompt is infinite or not a number.
     """
     optimizer = _optimizer(prompt, schedule)
     state = State.begin()

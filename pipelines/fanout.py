@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+import torch
+
 from mpt.memory import free_bytes, step_bytes
 from mpt.together import together
 from pipelines.adapt import adapting
@@ -10,10 +12,10 @@ from pipelines.spec import AdaptSpec, TeachSpec
 from pipelines.teach import teaching
 from pipelines.tuning import Training
 
+Specs = Sequence[TeachSpec | AdaptSpec]
 
-def fan_out(
-    specs: Sequence[TeachSpec | AdaptSpec], source: str | None, svc: Services
-) -> list[str | Exception]:
+
+def fan_out(specs: Specs, source: str | None, svc: Services) -> list[str | Exception]:
     """Train all of `specs` side by side; return the id of each run, or what it failed of.
 
     As many go together as are expected to fit in memory, the rest after them.
@@ -22,42 +24,54 @@ def fan_out(
         specs: the recipes; all for one backbone.
         source: digest of the prompt that targets are adapted from.
         svc: the outside world.
+
+    Raises:
+        UnknownTask, UnknownId: a task or the source is unknown.
+        ValueError: rows are missing or wrong; see `tasks.data.load`.
     """
-    found: list[str | Exception] = []
+    groups = list(_that_fit(specs, source, svc))
+    return [one for some in groups for one in _run(some, source, svc)]
+
+
+def _run(specs: Specs, source: str | None, svc: Services) -> list[str | Exception]:
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
-    for some in _that_fit(specs, source, svc):
-        found += together(backbone, [_training(spec, source, svc) for spec in some])
-    return found
+    try:
+        return together(backbone, [_training(spec, source, svc) for spec in specs])
+    except torch.OutOfMemoryError as error:
+        # The estimate was too low. Both halves go on from their checkpoints.
+        half = len(specs) // 2
+        if not half:
+            return [error]
+        return _run(specs[:half], source, svc) + _run(specs[half:], source, svc)
+    except Exception as error:  # noqa: BLE001, each of them failed of it
+        return [error] * len(specs)
 
 
 def _training(spec: TeachSpec | AdaptSpec, source: str | None, svc: Services) -> Training:
-    # Itself a generator, so that what is wrong with one job is told as that job's.
+    # Itself a generator, so that a recipe that does not suit is told as its own job's failure.
     if isinstance(spec, TeachSpec):
         return (yield from teaching(spec, svc))
     assert source is not None, "a target is adapted from a prompt"
     return (yield from adapting(spec, source, svc))
 
 
-def _that_fit(
-    specs: Sequence[TeachSpec | AdaptSpec], source: str | None, svc: Services
-) -> Iterator[list[TeachSpec | AdaptSpec]]:
+def _that_fit(specs: Specs, source: str | None, svc: Services) -> Iterator[Specs]:
+    """Yield `specs` in groups: one batch of a whole group is padded to its longest row."""
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
     free = free_bytes(backbone.device)
+    before = svc.lineage.get_prompt(source).num_tokens if source else 0
     group: list[TeachSpec | AdaptSpec] = []
-    taken = 0
     for spec in specs:
-        task = svc.task(spec.task)
-        length = task.max_input(spec.max_length) + _prompt_length(spec, source, svc)
-        needed = step_bytes(backbone, spec.batch_size, length, task.task.max_answer)
-        if group and taken + needed > free:
+        more = [*group, spec]
+        tasks = [svc.task(one.task) for one in more]
+        rows = sum(one.batch_size for one in more)
+        length = max(
+            task.max_input(one.max_length) + getattr(one, "prompt_length", before)
+            for task, one in zip(tasks, more, strict=True)
+        )
+        answer = max(task.task.max_answer for task in tasks)
+        if group and step_bytes(backbone, rows, length, answer) > free:
             yield group
-            group, taken = [], 0
-        group.append(spec)
-        taken += needed
+            more = [spec]
+        group = more
     yield group
-
-
-def _prompt_length(spec: TeachSpec | AdaptSpec, source: str | None, svc: Services) -> int:
-    if isinstance(spec, TeachSpec):
-        return spec.prompt_length
-    return svc.lineage.get_prompt(str(source)).num_tokens

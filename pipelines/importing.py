@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import chain
 
 from mpt.backbone import Backbone
 from mpt.cpt import ContextPrompt
@@ -9,19 +10,31 @@ from mpt.peft_format import Adapter, pack
 from mpt.prompt import MultitaskPrompt, Prompt
 from pipelines.asking import ask
 from pipelines.exam import Exam
-from pipelines.records import MULTITASK, Kind
+from pipelines.lookup import UnknownId
+from pipelines.records import MULTITASK, Kind, PromptRecord
 from pipelines.services import Services
 from pipelines.spec import ImportSpec
 from pipelines.training import Fit
 
 
 class WrongTasks(ValueError):
-    """The tasks that are named are not as many as those of the adapter."""
+    """The tasks that are named are not as many different ones as the adapter has."""
 
     def __init__(self, tasks: Sequence[str], parts: int) -> None:
         super().__init__(
-            f"the adapter has {parts} task(s), and {len(tasks)} are named ({', '.join(tasks)}): "
-            "give --task once for each, in the order of PEFT's task_ids"
+            f"the adapter has {parts} task(s), and {len(set(tasks))} are named "
+            f"({', '.join(tasks)}): give --task once for each, in the order of PEFT's task_ids"
+        )
+
+
+class OtherTasks(ValueError):
+    """Lineage knows the same prompt as one for other tasks."""
+
+    def __init__(self, known: PromptRecord) -> None:
+        tasks = ", ".join(known.tasks or [known.task])
+        super().__init__(
+            f"prompt {known.sha[:12]} is known here for {tasks}, in this order: give the "
+            "same --task, or import it with another --home"
         )
 
 
@@ -41,7 +54,9 @@ def take_in(spec: ImportSpec, adapter: Adapter, svc: Services) -> str:
     If the same prompt was taken in before for the same tasks, that run's id is returned.
 
     Raises:
+        UnknownTask: there is no such task.
         WrongTasks: it has more tasks, or fewer, than are named.
+        OtherTasks: it is known already, for others.
         NoFit: it was made for another backbone.
         TooLong: prompt and input are over what the backbone declares.
         Busy: another process is at the same run.
@@ -50,8 +65,11 @@ def take_in(spec: ImportSpec, adapter: Adapter, svc: Services) -> str:
     _check(spec, adapter, backbone)
     given = [svc.task(name) for name in spec.tasks]
     for one in given:
-        one.check_length(backbone, spec.backbone, len(prompt.task(0)), spec.max_length)
+        one.check_length(
+            backbone, spec.backbone, len(prompt.task(0)), spec.max_length, instead="a larger model"
+        )
     kind = _kind(prompt)
+    _check_known(spec, svc)
     request = ask(
         "import", spec, MULTITASK if kind == "source" else spec.tasks[0], backbone, svc,
         datasets={"validation": [one.info("validation", spec.validation_rows) for one in given]},
@@ -65,6 +83,7 @@ def take_in(spec: ImportSpec, adapter: Adapter, svc: Services) -> str:
             one.encode(backbone, exam.examples, spec.max_length, kind == "context")
             for one, exam in zip(given, exams, strict=True)
         ]
+        run.warnings += chain.from_iterable(one.data.warnings for one in given)
         run.truncated = sum(one.truncated for one in asked)
         fit = Fit(prompt, backbone, list(zip(exams, asked, strict=True)), kind)
         run.scores += fit.scores(svc)
@@ -79,7 +98,7 @@ def digest(prompt: Prompt) -> str:
 
 def _check(spec: ImportSpec, adapter: Adapter, backbone: Backbone) -> None:
     parts = adapter.prompt.num_tasks if isinstance(adapter.prompt, MultitaskPrompt) else 1
-    if len(spec.tasks) != parts:
+    if not len(spec.tasks) == len(set(spec.tasks)) == parts:
         raise WrongTasks(spec.tasks, parts)
     width = adapter.prompt.task(0).shape[1]
     for what, theirs, its in (
@@ -88,6 +107,15 @@ def _check(spec: ImportSpec, adapter: Adapter, backbone: Backbone) -> None:
     ):
         if theirs != its:
             raise NoFit(spec.backbone, what, theirs, its)
+
+
+def _check_known(spec: ImportSpec, svc: Services) -> None:
+    try:
+        known = svc.lineage.get_prompt(spec.adapter)
+    except UnknownId:
+        return
+    if list(known.tasks or [known.task]) != spec.tasks:
+        raise OtherTasks(known)
 
 
 def _kind(prompt: Prompt) -> Kind:

@@ -105,7 +105,10 @@ class TaskInput:
         """Tokenise `examples` with the answer that is trained on, or find their tokens."""
         if self.cache is None or len(examples) < KEPT_FROM:
             return self._tokenise(backbone, examples, limit, behind_context)
-        what = [backbone.digest, digest(self.task, examples), self.limits(limit), behind_context]
+        what = [
+            token_file.FORMAT, backbone.digest, digest(self.task, examples), self.limits(limit),
+            behind_context,
+        ]  # fmt: skip
         path = self.cache / f"{sha256(json.dumps(what).encode()).hexdigest()}.safetensors"
         found = token_file.load(path)
         if found is None:

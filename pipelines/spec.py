@@ -41,6 +41,8 @@ class Training(Values):
     """The largest L2 norm of the gradient."""
     validations: Count = 4
     """How often, at most, the validation split is scored; the best prompt is kept."""
+    patience: Count | None = None
+    """It ends after so many validations in a row that are no better than the best before."""
     train_rows: Count | None = None
     """The first so many training rows; None is all."""
     validation_rows: Count | None = None
@@ -142,8 +144,10 @@ class StageSpec(Values):
     def fingerprint(self, content: Content) -> str:
         """Return the identity of this spec applied to `content`: 64 hex digits."""
         spec = self.model_dump(mode="json", exclude=self.named)
-        if spec.get("draw", ...) is None:
-            del spec["draw"]  # without a draw it is what it was before there were any
+        # Without these a recipe is what it was before there were any.
+        for name in ("draw", "patience"):
+            if spec.get(name, ...) is None:
+                del spec[name]
         identity = {
             "stage": type(self).__name__,
             "version": self.version,
@@ -183,6 +187,8 @@ class AdaptSpec(StageSpec, TargetTraining):
 
 class FewShotSpec(StageSpec, ContextTraining):
     """Move a context of a few examples of one task."""
+
+    version: ClassVar[int] = 2  # since 2 the decay is not rounded to the backbone's precision
 
     backbone: str = "nano-lm"
     task: str

@@ -3,12 +3,11 @@
 A file is either absent or complete. Nothing is ever changed, so a reader needs no lock.
 """
 
-import os
 import re
-from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
-from tempfile import mkstemp
+
+from mpt.files import write
 
 
 class BadDigest(ValueError):
@@ -64,7 +63,7 @@ class Store:
         path = self.path(sha)
         # A file that was corrupted is replaced: that is how running the stage again heals it.
         if not path.is_file() or sha256(path.read_bytes()).hexdigest() != sha:
-            _write(path, data)
+            write(path, data)
         return sha
 
     def get(self, sha: str) -> bytes:
@@ -84,31 +83,3 @@ class Store:
         if found != sha:
             raise CorruptContent(path, found)
         return data
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a whole file or none: a new file beside it, synced, takes its name."""
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _sync_folder(path.parent.parent)
-    handle, name = mkstemp(dir=path.parent, prefix=".new-")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(name)
-        raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in `folder` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

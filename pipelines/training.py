@@ -81,6 +81,7 @@ class Fit:
             weight_decay=spec.weight_decay,
             warmup=spec.warmup,
             clip=spec.clip,
+            patience=getattr(spec, "patience", None),
         )
         with svc.progress(request.stage, request.task, spec.steps) as on_step:
             trained = yield from training(

@@ -31,7 +31,7 @@ def examples(pieces):
 def played(runs):
     """Some runs of each game."""
     found = defaultdict(list)
-    for _ in range(800):
+    for _ in range(3000):
         name, pieces = runs.draw(12)
         found[name].append(pieces)
     return found

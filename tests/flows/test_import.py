@@ -95,17 +95,28 @@ def test_a_vanilla_prompt_becomes_champion_of_its_task(home, save):
     assert home.run("best", "rte", "--json").json["champion"]
 
 
+def test_a_known_prompt_is_not_taken_in_for_other_tasks(home, save):
+    folder, _ = save(several(num_transformer_submodules=1))
+    assert home.run("import", folder, *flags(TASKS)).status == 0
+    again = home.run("import", folder, *flags(TASKS[::-1]))
+    assert again.status == 2
+    assert "is known here for rte, mrpc, in this order" in again.err
+    assert home.query("SELECT count(*) FROM run") == [(1,)]
+
+
 @pytest.mark.parametrize(("config", "words", "said"), [
     (several(num_transformer_submodules=1), flags(["rte"]), "has 2 task(s), and 1 are named"),
-    (one(num_transformer_submodules=1), flags(["nothing"]), "nothing"),
+    (one(num_transformer_submodules=1), flags(["nothing"]), "no task"),
     (one(), flags(["rte"]), "num_transformer_submodules is not 1"),
     (one(num_transformer_submodules=1), ["--task", "rte", "--backbone", "nano-lm"],
      "its architecture is encoder-decoder, the backbone's is decoder-only"),
     (one(num_transformer_submodules=1), ["--task", "rte", "--backbone", "nano-t5"],
      "its hidden size is 32, the backbone's is 256"),
     (peft.PrefixTuningConfig(task_type="SEQ_2_SEQ_LM", num_virtual_tokens=4), flags(["rte"]),
-     "not a prompt"),
-    (peft.LoraConfig(task_type="SEQ_2_SEQ_LM"), flags(["rte"]), "not a prompt"),
+     "of PEFT's type PREFIX_TUNING"),
+    (peft.LoraConfig(task_type="SEQ_2_SEQ_LM"), flags(["rte"]), "of PEFT's type LORA"),
+    (several(num_transformer_submodules=1), flags(["rte", "rte"]),
+     "has 2 task(s), and 1 are named"),
 ])  # fmt: skip
 def test_what_cannot_come_in_is_one_line_and_leaves_nothing(config, words, said, home, save):
     folder, _ = save(config)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.adapt import adapting
+from pipelines.fanout import fan_out
 from pipelines.locks import hold
 from pipelines.plan import TransferSpec
 from pipelines.spec import AdaptSpec
@@ -232,8 +234,16 @@ def test_on_an_accelerator_targets_go_side_by_side_and_each_has_its_runs(
     server, home, spec, transferred, monkeypatch
 ):
     monkeypatch.setattr("flows.fanout.on_accelerator", lambda: True)
+    together = []
+
+    def noted(specs, source, svc):
+        together.append([spec.task for spec in specs])
+        return fan_out(specs, source, svc)
+
+    monkeypatch.setattr("flows.steps.fan_out", noted)
     said = home.run("run", home.write(spec), "--json")
     assert said.status == 0, said.err
+    assert together == [spec["sources"], spec["targets"], spec["targets"]]
     runs = "SELECT stage, task, status FROM run ORDER BY stage, task"
     assert home.query(runs) == transferred[0].query(runs)
     told = [target["task"] for target in said.json["rows"]]
@@ -241,13 +251,30 @@ def test_on_an_accelerator_targets_go_side_by_side_and_each_has_its_runs(
 
 
 def test_side_by_side_a_target_that_fails_is_named_and_the_others_end(
-    after_transfer, spec, monkeypatch
+    home, spec, server, monkeypatch
 ):
     monkeypatch.setattr("flows.fanout.on_accelerator", lambda: True)
-    bad = {**spec, "adapt": {**spec["adapt"], "learning_rate": 1e30, "factor_learning_rate": 1e30}}
-    said = after_transfer.run("run", after_transfer.write(bad))
+
+    def broken(spec, source, svc):
+        if spec.task == "cola":
+            raise MemoryError("no room")
+        return (yield from adapting(spec, source, svc))
+
+    monkeypatch.setattr("pipelines.fanout.adapting", broken)
+    said = home.run("run", home.write(spec))
     assert said.status == 4
-    assert "NonFinite" in said.err
-    assert "2 of 2 targets failed" in said.err
-    assert after_transfer.runs("failed") == 4
-    assert after_transfer.runs("running") == 0
+    assert "1 of 2 targets failed (cola: MemoryError: no room)" in said.err
+    adapted = "SELECT task, status FROM run WHERE stage = 'adapt'"
+    assert home.query(adapted) == [("cb", "completed")]
+
+
+def test_side_by_side_what_stops_all_is_told_and_not_a_traceback(home, spec, server, monkeypatch):
+    monkeypatch.setattr("flows.fanout.on_accelerator", lambda: True)
+
+    def broken(backbone, trainings):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("pipelines.fanout.together", broken)
+    said = home.run("run", home.write(spec))
+    assert said.status == 4
+    assert "MemoryError: no room" in said.err

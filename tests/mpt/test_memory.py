@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mpt.memory import free_bytes, step_bytes
+from mpt.memory import step_bytes
 from mpt.prompt import SoftPrompt
 from mpt.together import Asked, loss_of
 
@@ -29,16 +29,15 @@ def kept_bytes(backbone, rows, encoded):
 
 
 @pytest.mark.parametrize("family", ["t5", "llama", "gpt2", "opt", "bloom"])
-def test_the_estimate_is_right_within_a_factor_of_two_and_a_half(
+def test_the_estimate_is_at_least_half_of_what_is_kept_and_at_most_three_times(
     family, make_backbone, make_causal
 ):
     backbone = make_backbone("1.1") if family == "t5" else make_causal(family)
+    if family == "t5":  # as on an accelerator
+        backbone.documents = None
+        backbone.model.set_attn_implementation("sdpa")
     for rows in (4, 16):
         encoded = backbone.encode(["the worst film I ever saw " * 4] * rows, ["no"] * rows, 60, 9)
         length, answer = len(encoded.input(0)) + P, len(encoded.answer(0))
         ratio = step_bytes(backbone, rows, length, answer) / kept_bytes(backbone, rows, encoded)
-        assert 0.4 < ratio < 2.5
-
-
-def test_some_memory_is_free():
-    assert free_bytes(torch.device("cpu")) > 2**20
+        assert 0.5 < ratio < 3

@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+import torch
 from torch.testing import assert_close
 
 from mpt.peft_format import unpack
@@ -72,10 +73,22 @@ def test_what_does_not_fit_in_memory_together_goes_one_after_the_other(
 
     together = fanout.together
     monkeypatch.setattr(fanout, "together", noted)
-    monkeypatch.setattr(fanout, "step_bytes", lambda *_: 10)
-    monkeypatch.setattr(fanout, "free_bytes", lambda device: 25)
+    monkeypatch.setattr(fanout, "step_bytes", lambda backbone, rows, *_: rows)
+    monkeypatch.setattr(fanout, "free_bytes", lambda device: 11)  # rows; a target has 4 in a batch
     assert len(fan_out([specs.adapt(task=task) for task in TARGETS], source, svc)) == 3
     assert groups == [2, 1]
+
+
+def test_where_memory_ends_after_all_both_halves_go_on(svc, specs, source, monkeypatch):
+    def cramped(backbone, trainings):
+        if len(trainings) > 1:
+            raise torch.OutOfMemoryError
+        return together(backbone, trainings)
+
+    together = fanout.together
+    monkeypatch.setattr(fanout, "together", cramped)
+    runs = fan_out([specs.adapt(task=task) for task in TARGETS], source, svc)
+    assert [svc.lineage.get_run(run).task for run in runs] == list(TARGETS)
 
 
 def test_an_unknown_source_is_refused(svc, specs, statuses):

@@ -15,6 +15,7 @@ CONTENT = {"train": ["1" * 64], "validation": ["2" * 64], "backbone": ["3" * 64]
 
 # A spec of each stage, and for each of its values another one.
 TRAINING = {
+    "patience": 2,
     "steps": 11,
     "batch_size": 31,
     "learning_rate": 0.2,
@@ -52,7 +53,7 @@ STAGES = {
     ),
     "few_shot": (
         FewShotSpec(task="rte", draw=FEW),
-        {name: value for name, value in TRAINING.items() if name != "train_rows"}
+        {name: value for name, value in TRAINING.items() if name not in {"train_rows", "patience"}}
         | CONTEXT
         | {"draw": FEW | {"seed": 1}, "weight_decay": 0.1},
     ),
@@ -73,7 +74,7 @@ PINNED = {
     "teach": "7cc14f3355ccf83418fb9a2918796d9a8773d451877c98200acf2822076026cf",
     "learn": "2be6b7595cd63d313b4018e3526061060c9d43ad774e63549bc89011bb5d035e",
     "adapt": "57c86a04329930c205af3b7a5b155584fe3a31a7131d4dadaf80ce864aad9b5e",
-    "few_shot": "f23ecfdeabd20e20f383c9eeb05cae47a16d9134dbe1112cf3a4a9590150c4e1",
+    "few_shot": "23eeeb8de759d2dc77b12bfd5071f2ef0eddb2fef4d9ecffed8295fa3d3082ae",
     "evaluate": "ffe4fa383f275fabc89182e6b9984d5c935b80c4d5de23d88efeae3040ca1f1a",
 }
 

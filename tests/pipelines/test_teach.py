@@ -166,6 +166,17 @@ def test_a_training_that_fails_leaves_its_error_in_one_line_and_no_prompt(dying,
         assert connection.scalars(select(prompts.c.sha)).all() == []
 
 
+def test_what_stops_the_forward_pass_is_the_error_of_the_run(svc, specs, monkeypatch):
+    def broken(backbone, asked):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr("pipelines.tuning.loss_of", broken)
+    with pytest.raises(MemoryError):
+        teach(specs.teach(), svc)
+    with svc.lineage.database.reading() as connection:
+        assert connection.scalars(select(runs.c.error)).all() == ["MemoryError: no room"]
+
+
 def test_a_training_that_failed_can_be_asked_for_again(svc, dying, specs, statuses, made):
     with pytest.raises(MemoryError):
         teach(specs.teach(), dying(after=3))
