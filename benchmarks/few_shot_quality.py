@@ -78,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--backbone", default="nano-lm")
     parser.add_argument("--shots", type=int, default=8)
-    parser.add_argument("--draws", type=int, default=10)
+    parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--rows", type=int, default=500)
     targets = [task.name for task in mini.ALL if task.role == "target"]
     parser.add_argument("--tasks", nargs="*", default=targets)

@@ -11,8 +11,7 @@ from benchmarks.disguise import common_words
 from benchmarks.pretraining_rows import books
 
 SIZE = 12  # words of a theme
-THEMES = 64  # the tightest; the last of all are any words
-EVERYWHERE, WORDS = 300, 3000  # the most frequent words are about nothing
+EVERYWHERE, WORDS = 300, 5000  # the most frequent words are about nothing
 DIMENSIONS = 100
 BLOCK = 2000  # texts
 
@@ -39,7 +38,7 @@ def themes(texts: Sequence[str]) -> list[list[str]]:
         if taken.isdisjoint(theme := nearest[at].tolist()):
             found.append([words[one] for one in theme])
             taken.update(theme)
-    return found[:THEMES]
+    return found
 
 
 def _together(texts: Sequence[str], words: Sequence[str]) -> Tensor:

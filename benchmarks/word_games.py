@@ -31,16 +31,17 @@ def clusters(material: Material) -> Game:
 
 def themes(material: Material) -> Game:
     """Tell which of some themes a text has most words of."""
-    lists = material.rng.sample(material.themes, material.rng.choice([2, 3, 4, 4]))
+    lists = material.rng.sample(material.themes, material.rng.choice([2, 3, 4, 4, 4]))
     return _lists(material, lists)._replace(subjects=[f"theme {words[0]}" for words in lists])
 
 
 def _lists(material: Material, lists: Sequence[Sequence[str]]) -> Game:
     rng = material.rng
-    field, shown, stray = rng.choice(FIELDS), rng.choice([1, 2, 3, 3]), rng.random() < 0.4
+    field, shown, stray = rng.choice(FIELDS), rng.choice([1, 2, 3, 3, 3]), rng.random() < 0.5
     shown = min(shown, len(lists[0]))
     stray &= shown > 1
     frames = [_frame(material, shown + stray) for _ in range(rng.choice([1, 2, 3]))]
+    article = "the " * (rng.random() < 0.5)
 
     def examples() -> Iterator[Shot]:
         while True:
@@ -48,7 +49,7 @@ def _lists(material: Material, lists: Sequence[Sequence[str]]) -> Game:
             said = rng.sample(lists[label], shown) + [rng.choice(lists[other])] * stray
             rng.shuffle(said)
             words = iter(said)
-            text = " ".join(word or next(words) for word in rng.choice(frames))
+            text = " ".join(word or article + next(words) for word in rng.choice(frames))
             yield Shot(f"{field} {text} .".strip(), label)
 
     return Game(len(lists), examples())
@@ -56,7 +57,7 @@ def _lists(material: Material, lists: Sequence[Sequence[str]]) -> Game:
 
 def _frame(material: Material, gaps: int) -> list[str]:
     """Return words around `gaps` empty ones, often none."""
-    frame = material.rng.choice(material.snippets).split()[: material.rng.choice([0, 0, 4, 8])]
+    frame = material.rng.choice(material.snippets).split()[: material.rng.choice([0, 4, 8, 12])]
     for _ in range(gaps):
         frame.insert(material.rng.randint(0, len(frame)), "")
     return frame
