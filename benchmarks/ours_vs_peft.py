@@ -164,7 +164,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--size", action="append", help="CxB, such as 256x8; else all")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="fp32", choices=DTYPES)
-    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--layers", type=int, help="fewer for a quick look")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="file for the figures")

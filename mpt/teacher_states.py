@@ -110,6 +110,8 @@ def _digest(backbone: Backbone, teacher: Tensor, rows: Encoded) -> str:
 def _mapped(path: Path, rows: Encoded, width: int) -> States:
     """Map the file into memory; a new one is zero throughout, and takes no room yet."""
     shape = (len(rows.answers), width)
+    if not len(rows):
+        return np.zeros(shape, np.float32)  # an empty file cannot be mapped
     with path.open("ab") as file:
         file.truncate(4 * shape[0] * shape[1])
     return np.memmap(path, np.float32, "r", shape=shape)

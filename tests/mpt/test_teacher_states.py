@@ -93,6 +93,12 @@ def test_another_teacher_other_rows_or_half_a_row_are_computed_anew(
     assert_close(found.decoder_hidden[0], right.decoder_hidden[0], rtol=0, atol=0)
 
 
+def test_a_task_without_rows_has_nothing_to_keep(model, rows, teachers, tmp_path):
+    none = [rows[0], model.encode([], [], max_input=50, max_answer=20)]
+    batch = mixed_batch(none, DRAWN[:1], "cpu")
+    assert kept(model, teachers, none, tmp_path).signals(DRAWN[:1], batch, PLAIN).logits.any()
+
+
 def test_only_last_states_can_be_kept():
     assert can_keep(PLAIN)
     assert can_keep(Distillation(decoder_layers=()))
