@@ -125,9 +125,11 @@ def context_loss(
     """
     context = prompt.context
     asked = (context.roles == Role.LABEL).nonzero().squeeze(1)  # [N]
-    rows, labels, mask = _appended(context, drawn)
-    owners = rows.new_zeros(len(rows))
-    (front,), (states,) = backbone.causal.together(prompt.task(0).unsqueeze(0), owners, rows, mask)
+    rows, labels, read = _appended(context, drawn)
+    owners, longest = rows.new_zeros(len(rows)), int(read.sum(dim=1).max())
+    (front,), (states,) = backbone.causal.together(
+        prompt.task(0).unsqueeze(0), owners, rows[:, :longest], read[:, :longest]
+    )
     before = front[len(prompt.front) + asked - 1]
     ours = _nats(backbone, before, context.ids[asked])
     weights = decay ** (context.num_examples - context.examples[asked]).to(ours)
@@ -142,8 +144,13 @@ def _nats(backbone: DecoderOnly, states: Tensor, targets: Tensor) -> Tensor:
 
 
 def _appended(context: Context, drawn: Sequence[int]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the examples `drawn`: their tokens [B, T], where labels are, and where tokens are."""
+    """Return the examples `drawn`: their tokens [B, T], where labels are, and what is read.
+
+    Nothing is read from a label's last token on: it is predicted, and nothing follows it.
+    """
     mine = [(context.examples == example) & (context.roles != Role.NONE) for example in drawn]
     roles = pad_sequence([context.roles[one] for one in mine], batch_first=True)
     ids = pad_sequence([context.ids[one] for one in mine], batch_first=True)
-    return ids, roles == Role.LABEL, roles != Role.NONE
+    labels = roles == Role.LABEL
+    behind = labels.flip(1).cumsum(dim=1).flip(1) - labels.long()  # label tokens that follow
+    return ids, labels, behind > 0

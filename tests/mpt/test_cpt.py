@@ -138,7 +138,9 @@ def test_a_front_stands_before_the_context_and_is_not_trained(make_causal):
     assert_close(loss, total / count, rtol=1e-7, atol=1e-7)
 
 
-def test_the_context_is_read_once_however_many_examples_follow(make_causal):
+def test_the_context_is_read_once_and_what_follows_it_up_to_the_last_token_of_its_label(
+    make_causal,
+):
     backbone, seen = make_causal("llama"), []
     prompt = moved(backbone)
     hook = backbone.model.base_model.register_forward_pre_hook(
@@ -147,7 +149,8 @@ def test_the_context_is_read_once_however_many_examples_follow(make_causal):
     )
     context_loss(backbone, prompt, [0, 1, 2, 2, 1], 1.0)
     hook.remove()
-    lengths = [int(((prompt.examples == at) & (prompt.roles > 0)).sum()) for at in range(3)]
+    mine = [prompt.roles[(prompt.examples == at) & (prompt.roles > 0)] for at in range(3)]
+    lengths = [int((roles == Role.LABEL).nonzero().max()) for roles in mine]
     read = sum(lengths[at] for at in [0, 1, 2, 2, 1])
     assert seen == [(1, len(prompt.ids) + read)]
 
