@@ -68,7 +68,4 @@ class T5Distillation(T5Mixed):
     def flops(self) -> tuple[float, float]:
         """Return ours, and PEFT's with padding, of which the teachers' pass is forward only."""
         ours, theirs = super().flops()
-        return ours, theirs + sum(
-            self.flops_of(self.padded_lengths(batch), batch, training=False)
-            for batch in self.batches
-        )
+        return ours, theirs + sum(self.peft_flops(batch, training=False) for batch in self.batches)

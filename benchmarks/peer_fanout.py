@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.peer_mpt import LABEL
-from benchmarks.peer_t5 import END, LENGTHS, t5_flops
+from benchmarks.peer_t5 import END, LENGTHS, our_t5_flops, t5_flops
 from benchmarks.peers import BATCHES, Outcome, Setting, gradient
 from mpt.encoding import IGNORED, flatten
 from mpt.prompt import MultitaskPrompt
@@ -97,7 +97,7 @@ class T5FanOut:
         ours = theirs = 0.0
         for rows in (some for batch in self.batches for some in batch):
             lengths = [len(text) for text, _ in rows]
-            ours += t5_flops(self.setting.shape, lengths, (1 + LABEL) * len(rows))
+            ours += our_t5_flops(self.setting.shape, lengths, (1 + LABEL) * len(rows))
             theirs += t5_flops(
                 self.setting.shape, [max(lengths)] * len(rows), (1 + LABEL) * len(rows)
             )

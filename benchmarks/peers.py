@@ -40,6 +40,7 @@ class Shape:
     batch: int  # B
     layers: int = 8
     width: int = 512
+    heads: int = 8
     vocabulary: int = 32000
     model: Literal["llama", "t5"] = "llama"
     text: int = 60
@@ -106,8 +107,9 @@ class Setting:
 
     def _t5(self) -> Any:
         config = T5Config(
-            vocab_size=self.shape.vocabulary, d_model=self.shape.width, d_kv=self.shape.width // 8,
-            d_ff=self.shape.feed_forward, num_layers=self.shape.layers, num_heads=8,
+            vocab_size=self.shape.vocabulary, d_model=self.shape.width,
+            d_kv=self.shape.width // self.shape.heads, d_ff=self.shape.feed_forward,
+            num_layers=self.shape.layers, num_heads=self.shape.heads,
             feed_forward_proj="gated-gelu", decoder_start_token_id=0, pad_token_id=0,
             eos_token_id=2,
         )  # fmt: skip
@@ -117,7 +119,8 @@ class Setting:
         config = LlamaConfig(
             vocab_size=self.shape.vocabulary, hidden_size=self.shape.width,
             intermediate_size=self.shape.feed_forward, num_hidden_layers=self.shape.layers,
-            num_attention_heads=8, max_position_embeddings=2048, tie_word_embeddings=False,
+            num_attention_heads=self.shape.heads, max_position_embeddings=2048,
+            tie_word_embeddings=False,
             attn_implementation="sdpa", bos_token_id=1, eos_token_id=2, pad_token_id=0,
         )  # fmt: skip
         return LlamaForCausalLM(config).eval()

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from mpt import files
 from mpt.prompt import Prompt
 
 FORMAT = "prompt-transfer checkpoint 1"
+SHARE = 0.03
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
 
 
@@ -63,24 +65,31 @@ class State:
         return cls(0, [], [])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checkpoint:
-    """Where a training saves itself, and how often.
+    """Where a training saves itself: after its first step, and then as often as it may.
 
     Args:
         path: the file.
-        every: steps from one save to the next.
         identity: what is trained on what; a file with another identity is not used.
+        share: of the time may be spent on saving; what is lost with a kill is about
+            1 / `share` times what a save takes. When it saves changes no result.
     """
 
     path: Path
-    every: int
     identity: str = ""
+    share: float = SHARE
+    _next: float = field(default=0.0, init=False)  # in seconds of the monotonic clock
+
+    def is_due(self) -> bool:
+        """Say whether it is time to save."""
+        return time.monotonic() >= self._next
 
     def save(
         self, prompt: Prompt, optimizer: torch.optim.Optimizer, schedule: str, state: State
     ) -> None:
         """Replace the file by one with everything that the next step depends on."""
+        began = time.monotonic()
         tensors = {f"prompt.{name}": value for name, value in prompt.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in state.best.items()}
         for name, parameter in prompt.named_parameters():
@@ -100,6 +109,7 @@ class Checkpoint:
         # One metadata key: safetensors writes several in no fixed order.
         signed = {"header": header, "digest": _digest(header, tensors)}
         files.write(self.path, save(tensors, {"state": json.dumps(signed)}))
+        self._next = began + (time.monotonic() - began) / self.share
 
     def load(self, prompt: Prompt, optimizer: torch.optim.Optimizer, schedule: str) -> State | None:
         """Put the file's state into `prompt` and `optimizer`; return the rest of it.

@@ -14,6 +14,7 @@ from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from mpt.backbone import Architecture, Backbone, precise
+from mpt.cross_attention import look_back_
 from mpt.documents import DocumentEncoder, Documents, attend_to_documents_
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
 from mpt.label_tree import LabelTree, read_labels
@@ -51,6 +52,7 @@ class EncoderDecoder(Backbone):
     def _set_up(self) -> None:
         model = self.model
         fuse_gelu_(model)
+        look_back_(model)
         self.documents = DocumentEncoder(model) if attend_to_documents_(model) else None
         # The checkpoint's own defaults may say beams or penalties; ours is greedy, with nothing.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]

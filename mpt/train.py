@@ -167,7 +167,7 @@ def training(
         state.losses.append(loss)
         if validate and (state.step % schedule.validate_every == 0 or state.step == schedule.steps):
             _keep_best(prompt, state, validate())
-        if checkpoint and state.step % checkpoint.every == 0:
+        if checkpoint and checkpoint.is_due():
             checkpoint.save(prompt, optimizer, identity, state)
         on_step(state.step, loss)
     if state.best:

