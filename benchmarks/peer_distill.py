@@ -50,9 +50,9 @@ class T5Distillation(T5Mixed):
         taught = self.kept[at].signals(drawn, batch, SETTINGS)
         return source_loss(self.backbone, self.prompt, taught, batch, SETTINGS)
 
-    def peft_loss(self, inputs: Mapping[str, Any]) -> Tensor:
+    def peft_loss(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
         """Return the same loss of PEFT's student, whose teachers run beside it."""
-        heard = self.model(**inputs, output_hidden_states=True)
+        heard = model(**inputs, output_hidden_states=True)
         with torch.no_grad():
             taught = self.teacher(**inputs, output_hidden_states=True)
         there = inputs["labels"] != IGNORED

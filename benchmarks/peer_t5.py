@@ -37,7 +37,7 @@ class T5Mixed(MptTraining):
     def peft(self, at: int) -> Outcome:
         """Return PEFT's, its dropout off: it would draw another mask."""
         self.model.eval()
-        return self.peft_step([self._inputs(self.batches[at], 1.0)])
+        return self.peft_step(self.model, [self._inputs(self.batches[at], 1.0)])
 
     def peft_tuned(self, at: int) -> Outcome:
         """Return what PEFT does in four groups of like length, of which each counts its share."""
@@ -47,7 +47,8 @@ class T5Mixed(MptTraining):
         groups = [rows[start : start + size] for start in range(0, len(rows), size)]
         labels = sum(len(row.label) for row in rows)
         return self.peft_step(
-            [self._inputs(some, sum(len(row.label) for row in some) / labels) for some in groups]
+            self.tuned,
+            [self._inputs(some, sum(len(row.label) for row in some) / labels) for some in groups],
         )
 
     def _inputs(self, rows: list[Row], share: float) -> dict[str, Any]:
@@ -93,8 +94,8 @@ class T5Grouped(T5Mixed):
         return many[start : start + size]
 
     def peft_tuned(self, at: int) -> Outcome:
-        """Return the same as `peft`: there is nothing left to sort."""
-        return self.peft(at)
+        """Return the same as `peft`, but compiled: there is nothing left to sort."""
+        return self.peft_step(self.tuned, [self._inputs(self.batches[at], 1.0)])
 
 
 class T5Ranking:

@@ -5,7 +5,8 @@ C tokens in front (a context or a prompt)    B rows    S tokens of a row, padded
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
@@ -97,7 +98,29 @@ class Setting:
     shape: Shape
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
+    kernels: Literal["same", "best"] = "same"
     seed: int = 0
+
+    @property
+    def tolerance(self) -> float:
+        """How far apart results may be, in the largest of the peer's values."""
+        if self.dtype == torch.float32 and self.kernels == "best":
+            return 1e-2
+        return {torch.float64: 1e-5, torch.float32: 1e-5, torch.bfloat16: 0.1}[self.dtype]
+
+    @contextmanager
+    def running(self, side: str) -> Iterator[None]:
+        """Run a side as it is run in this precision: in bfloat16, PEFT's under autocast.
+
+        The best kernels are those that a user of either may ask for: float32 by way of bfloat16.
+        """
+        before = torch.get_float32_matmul_precision()
+        best = self.kernels == "best" and self.dtype == torch.float32
+        torch.set_float32_matmul_precision("medium" if best else before)
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, enabled=self.dtype == torch.bfloat16 and side != "ours"):
+            yield
+        torch.set_float32_matmul_precision(before)
 
     @cached_property
     def model(self) -> Any:
@@ -132,10 +155,12 @@ class Setting:
         return make(copy.deepcopy(self.model), tokenizer, self.device, self.dtype)
 
     def in_peft(self, config: Any) -> Any:
-        """Return PEFT's side of the model, in training mode, as PEFT leaves it."""
-        model = peft.get_peft_model(copy.deepcopy(self.model).to(self.dtype), config)
-        # A prompt stays in float32, as with us; but all is float64 where the two are compared.
-        return model.to(self.device, torch.float64 if self.dtype == torch.float64 else None)
+        """Return PEFT's side of the model, in training mode, as PEFT leaves it: for autocast."""
+        return self.own(peft.get_peft_model(copy.deepcopy(self.model), config))
+
+    def tuned(self, model: Any) -> Any:
+        """Return PEFT's model as a user in a hurry has it: compiled, where that is fast."""
+        return torch.compile(model, dynamic=True) if self.device.startswith("cuda") else model
 
     def draws(self) -> torch.Generator:
         """Return where all that is random in the texts comes from."""
@@ -147,9 +172,9 @@ class Setting:
         ids: list[int] = drawn.tolist()
         return ids
 
-    def own(self, prompt: nn.Module) -> Any:
-        """Return a prompt where the model is, and in float64 where the model is."""
-        return prompt.to(self.device, torch.float64 if self.dtype == torch.float64 else None)
+    def own(self, module: nn.Module) -> Any:
+        """Return a module where the model is, and in float64 where the model is."""
+        return module.to(self.device, torch.float64 if self.dtype == torch.float64 else None)
 
     def padded(self, rows: Sequence[Sequence[int]], side: str = "right") -> tuple[Tensor, Tensor]:
         """Return rows of ids and the mask of their tokens, [B, S] each, padded with 0."""
