@@ -18,7 +18,8 @@ def baselines(specs: list[BaselineSpec]) -> Baselines:
     """
     check_baselines_step(specs)
     jobs = [later(baseline_step, spec) for spec in specs]
-    plain = {spec.task: later(evaluate_step, _majority(spec), None) for spec in specs}
+    first = {spec.task: spec for spec in reversed(specs)}
+    plain = {task: later(evaluate_step, _majority(spec), None) for task, spec in first.items()}
     parts = {f"{spec.task} by {spec.method}": [job] for spec, job in zip(specs, jobs, strict=True)}
     settle(parts | {f"{task} by majority": [job] for task, job in plain.items()}, "baselines")
     majority = {task: job.result() for task, job in plain.items()}
