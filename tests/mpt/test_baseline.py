@@ -141,9 +141,10 @@ def test_prompt_tuning_through_peft_ends_where_ours_does(family, make_family):
         made = batch(drawn)
         return backbone(ours(made.task_ids), made).loss
 
-    first = train(
-        learner, plain_batches(3, 2, 0), lambda drawn: learner.loss(batch(drawn)), schedule
-    )
+    def their_loss(drawn):
+        return learner.loss(batch(drawn))
+
+    first = train(learner, plain_batches(3, 2, 0), their_loss, schedule)
     second = train(ours, plain_batches(3, 2, 0), our_loss, schedule)
 
     assert_close(first.losses, second.losses, rtol=1e-3, atol=1e-3)
@@ -174,9 +175,10 @@ def test_before_its_first_step_it_scores_and_writes_as_the_backbone(method, fami
 def test_it_writes_what_pefts_own_generate_does(method, family, make_family):
     backbone = make_family(family)
     learner, rows = start(backbone, method, seed=1), rows_of(backbone)
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():  # far from where it starts
         for weight in learner.slow():
-            weight += 0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(0))
+            weight.add_(torch.randn(weight.shape, generator=generator), alpha=0.3)
     model = learner._parts[0]
     for row, answer in enumerate(decode(learner, None, rows, 5, 3)):
         asked = rows.batch([row], [0], "cpu")
