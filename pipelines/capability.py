@@ -71,8 +71,8 @@ class CannotWork(ValueError):
 PROMPT = {"prompt_length": 100}
 NO_ADAPTER = "PEFT has its adapters for Llama, Mistral and GPT-2 only"
 T5_PREFIX = (
-    "the prefix reaches the decoder's self-attention only, and PEFT gives two layers the same "
-    "half of its numbers; the other half is never read"
+    "the prefix reaches the decoder's self-attention only; of an even number of layers, PEFT gives "
+    "every second one's numbers to two layers, and those between are never read"
 )
 
 OURS = (
