@@ -113,7 +113,8 @@ def check_baselines_step(specs: list[BaselineSpec]) -> None:
 @prefect.task(task_run_name="baseline-{spec.task}-{spec.method}-seed{spec.seed}", **STEP)
 def baseline_step(spec: BaselineSpec) -> str:
     """Train and test a baseline; return its run id."""
-    with display.counted(f"baseline {spec.method}", spec.task, spec.seed, spec.steps), open_services() as svc:
+    stage = f"baseline {spec.method}"
+    with display.counted(stage, spec.task, spec.seed, spec.steps), open_services() as svc:
         return baseline(spec, svc)
 
 

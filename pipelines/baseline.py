@@ -91,7 +91,7 @@ def check_baseline(spec: BaselineSpec, svc: Services) -> None:
         learner.loss(batch).backward()  # type: ignore[no-untyped-call]
     except torch.OutOfMemoryError:
         raise
-    except (RuntimeError, ValueError, TypeError, LookupError) as error:
+    except Exception as error:  # whatever PEFT stumbles over: a division by zero, in one case
         raise CannotWork(spec.method, spec.backbone, error, "use another method") from error
 
 

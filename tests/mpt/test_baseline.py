@@ -3,15 +3,17 @@
 import pytest
 import torch
 from torch.testing import assert_close
+from transformers import T5Config, T5ForConditionalGeneration
 
 from mpt.baseline import Baseline
 from mpt.checkpoint import Checkpoint
+from mpt.encoder_decoder import EncoderDecoder
 from mpt.evaluate import decode, label_scores
 from mpt.initial import vocabulary
 from mpt.prompt import SoftPrompt
 from mpt.sampling import plain_batches
 from mpt.train import Schedule, train
-from tests.mpt.conftest import FAMILIES
+from tests.mpt.conftest import FAMILIES, SIZE
 
 P = 4
 OPTIONS = {
@@ -82,6 +84,24 @@ def test_each_method_learns_on_each_family_where_it_can_and_fails_elsewhere(
     assert losses[-1] < losses[0]
     assert_close(backbone.state_dict(), before, rtol=0, atol=0)
     assert not any(weight.requires_grad for weight in backbone.parameters())
+
+
+def wide_heads(tokenizer):
+    config = T5Config(**SIZE | {"d_kv": 8}, vocab_size=len(tokenizer), decoder_start_token_id=0)
+    return EncoderDecoder(T5ForConditionalGeneration(config), tokenizer)
+
+
+def test_heads_or_embeddings_of_an_odd_width_do_not_fit_all_of_peft(tokenizer, make_causal):
+    """Which is why each baseline is tried on one example before it is queued."""
+    odd = {
+        "p_tuning_v2": wide_heads(tokenizer),
+        "llama_adapter": make_causal("llama", head_dim=8),
+        "prompt_tuning": make_causal("opt"),  # its embedding is 12 wide, not 16
+    }
+    for method, backbone in odd.items():
+        with pytest.raises(RuntimeError, match=r"size|Sizes"):
+            start(backbone, method).loss(whole_batch(backbone))
+        start(backbone, "lora").loss(whole_batch(backbone))
 
 
 BFLOAT16 = [method for method in OPTIONS if method not in {"llama_adapter", "full"}]
