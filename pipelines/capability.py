@@ -111,11 +111,11 @@ BASELINES: Mapping[str, Method] = {
         ),
         Method(
             "p_tuning_v2", "baseline", "keys and values before each layer's", "Liu et al. 2022",
-            5e-3, PROMPT, limits={"t5": T5_PREFIX},
+            0.05, PROMPT, limits={"t5": T5_PREFIX},
         ),
         Method(
             "llama_adapter", "baseline", "gated prompts in each layer's attention",
-            "Zhang et al. 2023", 5e-3, {"adapter_length": 10, "adapter_layers": None},
+            "Zhang et al. 2023", 0.05, {"adapter_length": 10, "adapter_layers": None},
             refused={"t5": NO_ADAPTER, "causal": NO_ADAPTER},
             float32_only="PEFT trains its adapters in the backbone's precision",
         ),
