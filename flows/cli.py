@@ -19,7 +19,11 @@ for where, commands in {
         "adapt": "Adapt a source prompt to one task or several, and test it on each.",
         "few_shot": "Learn tasks from a few examples each: CPT, beside its controls.",
     },
+    "flows.comparison": {
+        "baseline": "Train other methods through PEFT, such as LoRA, with the same budget.",
+    },
     "flows.questions": {
+        "methods": "Say what each method trains, and on which backbones it works.",
         "tasks": "List all tasks, or describe one.",
         "best": "Say which prompt is best for a task, by validation score.",
         "lineage": "Print what a prompt or a run was made from, as a tree.",

@@ -148,7 +148,7 @@ def adapt(
     """
     common = common or Common()
     common.use()
-    _check_names("adapt", names)
+    check_names("adapt", names)
     values = dict(options or AdaptOptions())
     specs = [AdaptSpec.model_validate({**values, "task": name}) for name in names]
     from flows import scoreboard
@@ -178,7 +178,7 @@ def few_shot(
     """
     common = common or Common()
     common.use()
-    _check_names("few-shot", names)
+    check_names("few-shot", names)
     plan = (options or FewShotOptions()).plan(names)
     from flows import scoreboard
     from flows.running import run_few_shot
@@ -190,7 +190,8 @@ def few_shot(
         scoreboard.show_few_shot_report(report)
 
 
-def _check_names(command: str, names: Sequence[str]) -> None:
+def check_names(command: str, names: Sequence[str]) -> None:
+    """Refuse no task at all, and the same one twice."""
     if not names:
         raise NoTask(command, "needs a task")
     if twice := sorted({name for name in names if names.count(name) > 1}):

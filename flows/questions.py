@@ -9,6 +9,7 @@ from cyclopts import Parameter, validators
 from flows.options import Common, print_json
 
 if TYPE_CHECKING:
+    from pipelines.capability import Method
     from pipelines.records import Best
     from tasks import Task
 
@@ -50,6 +51,20 @@ def tasks(
         print_json({**describe(task), "rows": [one._asdict() for one in rows]})
     else:
         tables.show_task(task, rows, data)
+
+
+def methods(*, common: Shared = None) -> None:
+    """Say what each method trains, and on which backbones it works."""
+    from flows import tables
+    from pipelines.capability import BASELINES, OURS
+
+    common = common or Common()
+    common.use()
+    found = [*OURS, *BASELINES.values()]
+    if common.json:
+        print_json([describe_method(one) for one in found])
+    else:
+        tables.show_methods(found)
 
 
 def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> None:
@@ -111,6 +126,15 @@ def show(best: "Best") -> str:
     # Not a table of rich: that would fold the digest, which is there to be copied.
     width = max(map(len, facts)) + 2
     return "".join(f"{name:<{width}}{value}\n" for name, value in facts.items())
+
+
+def describe_method(method: "Method") -> dict[str, Any]:
+    """Return what `methods` prints of one method."""
+    cells = {family: cell._asdict() for family, cell in method.cells.items()}
+    facts = asdict(method)
+    return {name: facts[name] for name in facts if name not in {"refused", "limits"}} | {
+        "works_on": cells
+    }
 
 
 def describe(task: "Task") -> dict[str, Any]:

@@ -8,12 +8,14 @@ from flows.publishing import publish
 from flows.queries import source_for, source_prompt
 from flows.settings import open_services
 from mpt.peft_format import Adapter
+from pipelines.baseline import check_baseline
+from pipelines.baseline_spec import BaselineSpec
 from pipelines.check import check, check_few_shot
 from pipelines.few_shot_report import FewShotRow, few_shot_rows
 from pipelines.importing import take_in
 from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.records import ScoreRecord
-from pipelines.report import Report, report, trial_scores, validation
+from pipelines.report import Report, report, tested, trial_scores, validation
 from pipelines.spec import AdaptSpec, ImportSpec
 
 
@@ -48,6 +50,20 @@ class Tested:
     validation: ScoreRecord
     test: ScoreRecord
     unregistered: str
+
+
+@dataclass(frozen=True)
+class BaselineScores:
+    """One baseline on one task, beside the task's commonest answer."""
+
+    task: str
+    method: str
+    trained: int
+    """How many numbers."""
+    validation: ScoreRecord
+    test: ScoreRecord
+    majority: ScoreRecord
+    run: str
 
 
 @dataclass(frozen=True)
@@ -112,16 +128,44 @@ def run_adapt(specs: Sequence[AdaptSpec], named: str) -> list[Tested]:
 
     with display.showing(sum(spec.steps + EVALUATION for spec in specs)):
         outcome = adapt_target(list(specs), source)
-    tested = []
+    adapted = []
     with open_services() as svc:
         for spec, trial in zip(specs, outcome.trials, strict=True):
             run = svc.lineage.get_run(trial.trained)
             version = svc.lineage.version(str(run.prompt), run.task)
             scores = trial_scores(trial, svc)
-            tested.append(
+            adapted.append(
                 Tested(spec.task, str(run.prompt), version, *scores, outcome.unregistered)
             )
-    return tested
+    return adapted
+
+
+def run_baselines(specs: Sequence[BaselineSpec]) -> list[BaselineScores]:
+    """Train and test each baseline; return the scores.
+
+    Raises:
+        LookupError: a task or the backbone is unknown.
+        ValueError: rows are missing or wrong, or a method does not work there; nothing is trained.
+    """
+    with open_services() as svc:
+        for spec in specs:
+            check_baseline(spec, svc)
+    from flows.baselines import baselines
+    from flows.steps import EVALUATION
+
+    tasks = {spec.task for spec in specs}
+    with display.showing(sum(spec.steps for spec in specs) + len(tasks) * EVALUATION):
+        outcome = baselines(list(specs))
+    with open_services() as svc:
+        majority = {task: tested(run_id, svc) for task, run_id in outcome.majority.items()}
+        runs = [svc.lineage.get_run(run_id) for run_id in outcome.runs]
+        return [
+            BaselineScores(
+                spec.task, spec.method, run.trained or 0, validation(run), tested(run.id, svc),
+                majority[spec.task], run.id,
+            )
+            for spec, run in zip(specs, runs, strict=True)
+        ]  # fmt: skip
 
 
 def run_import(spec: ImportSpec, adapter: Adapter) -> Imported:

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.running import FewShotReport, SourcePrompt, Tested, TransferReport
+from flows.running import BaselineScores, FewShotReport, SourcePrompt, Tested, TransferReport
 from flows.settings import Settings
 from pipelines.few_shot_report import FewShotRow, MethodScores
 from pipelines.report import Report, Row, Scores
@@ -133,6 +133,28 @@ def show_adapted(tested: Sequence[Tested]) -> None:
         )
     _print(table)
     _why_not(one.unregistered for one in tested)
+
+
+def show_baselines(scores: Sequence[BaselineScores]) -> None:
+    """Print what other methods reached with the same budget."""
+    table = _table("task", "method")
+    for name in ("trained", "metric", "validation (n)", "test (n)", "majority"):
+        table.add_column(name, justify="right")
+    for one in scores:
+        table.add_row(
+            one.task,
+            one.method,
+            f"{one.trained:,}",
+            one.test.metric,
+            f"{one.validation.value:.1f} ({one.validation.n:,})",
+            f"{one.test.value:.1f} ({one.test.n:,})",
+            f"{one.majority.value:.1f}",
+        )
+    _print(table)
+    console.print(
+        "trained: how many numbers. All have the same rows, batches, steps and validations, and a "
+        "learning rate of their own: `prompt-transfer methods` says which."
+    )
 
 
 def show_few_shot(rows: Sequence[FewShotRow]) -> None:

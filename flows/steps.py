@@ -15,6 +15,8 @@ from flows.publishing import publish
 from flows.queries import source_for
 from flows.settings import open_lineage, open_services
 from pipelines.adapt import adapt
+from pipelines.baseline import baseline, check_baseline
+from pipelines.baseline_spec import BaselineSpec
 from pipelines.check import check, check_few_shot
 from pipelines.evaluate import evaluate
 from pipelines.fanout import fan_out
@@ -98,6 +100,22 @@ def adapt_step(spec: AdaptSpec, source: str) -> str:
     """Adapt the source prompt with this digest to one target; return the run id."""
     with display.counted("adapt", spec.task, spec.seed, spec.steps), open_services() as svc:
         return adapt(spec, source, svc)
+
+
+@prefect.task(task_run_name="check-baselines", **STEP)
+def check_baselines_step(specs: list[BaselineSpec]) -> None:
+    """Refuse what cannot run, before anything is trained."""
+    with open_services() as svc:
+        for spec in specs:
+            check_baseline(spec, svc)
+
+
+@prefect.task(task_run_name="baseline-{spec.task}-{spec.method}-seed{spec.seed}", **STEP)
+def baseline_step(spec: BaselineSpec) -> str:
+    """Train and test a baseline; return its run id."""
+    stage = f"baseline {spec.method}"
+    with display.counted(stage, spec.task, spec.seed, spec.steps), open_services() as svc:
+        return baseline(spec, svc)
 
 
 _one_at_a_time = Lock()

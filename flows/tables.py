@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
+from pipelines.capability import FAMILIES
+
 if TYPE_CHECKING:
     from pipelines.ancestry import Node
+    from pipelines.capability import Cell, Method
     from tasks import Data, Example, Task
 
 console = Console()
@@ -37,6 +41,31 @@ def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> N
     for row in rows:
         console.print(f"\n[bold]input[/]   {escape(row.input)}", soft_wrap=True)
         console.print(f"[bold]answer[/]  {escape(' | '.join(row.answers))}", soft_wrap=True)
+
+
+def show_methods(methods: Sequence["Method"]) -> None:
+    """Print where each method works, with its defaults; then what it trains, and what to know."""
+    table = Table("method", "rate", "options", box=SIMPLE_HEAD, pad_edge=False)
+    for name in FAMILIES.values():
+        table.add_column(name.replace(", ", ",\n").replace(" ", "\n"))
+    notes = list(dict.fromkeys(cell.note for one in methods for cell in one.cells.values()))
+    notes.remove("")
+    for method in methods:
+        options = [f"{n} {'all' if v is None else v}" for n, v in method.options.items()]
+        cells = [_cell(one, notes) for one in method.cells.values()]
+        table.add_row(method.name, f"{method.learning_rate:g}", "\n".join(options), *cells)
+    console.print(table)
+    for number, note in enumerate(notes, start=1):
+        console.print(f"({number}) {note}", highlight=False, soft_wrap=True)
+    for method in methods:
+        own = f"; float32 only: {method.float32_only}" if method.float32_only else ""
+        told = f"{method.name}: {method.trains}{method.cited}{own}"
+        console.print(f"[dim]{method.command}[/]  {told}", highlight=False, soft_wrap=True)
+
+
+def _cell(cell: "Cell", notes: Sequence[str]) -> str:
+    mark = f" ({notes.index(cell.note) + 1})" if cell.note else ""
+    return f"{'yes' if cell.works else 'no'}{mark}"
 
 
 def show_tree(node: "Node") -> None:

@@ -44,7 +44,7 @@ class CrossAttention(nn.Module):
             The outputs, [B, S, H]; no bias and no weights.
         """
         queries = self.q(states).unflatten(2, (self.n_heads, -1))  # [B, S, h, d]
-        key, value = (one.weight.unflatten(0, (self.n_heads, -1)) for one in (self.k, self.v))
+        key, value = (_matrix(one, self.n_heads) for one in (self.k, self.v))
         asks = torch.einsum("bshd,hdm->bshm", queries, key).flatten(1, 2)  # [B, S · h, H]
         if documents is None:
             seen = _look(asks, key_value_states, None if mask is None else mask[:, 0, :1])
@@ -56,6 +56,17 @@ class CrossAttention(nn.Module):
         seen = seen.view(*queries.shape[:3], -1)  # [B, S, h, H]
         out = torch.einsum("bshm,hdm->bshd", seen, value).flatten(2)
         return self.o(out), None, None
+
+
+def _matrix(layer: Any, heads: int) -> Tensor:
+    """Return what a linear layer multiplies by, [h, d, H].
+
+    PEFT puts a layer of its own in the place of one that it adapts: then with the adapter's share.
+    """
+    matrix: Tensor = layer.weight
+    if type(layer) is not nn.Linear:
+        matrix = layer(torch.eye(matrix.shape[1], device=matrix.device, dtype=matrix.dtype)).mT
+    return matrix.reshape(heads, -1, matrix.shape[1])
 
 
 def _look(asks: Tensor, text: Tensor, mask: Tensor | None) -> Tensor:

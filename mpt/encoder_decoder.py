@@ -157,7 +157,17 @@ class EncoderDecoder(Backbone):
             num_beams=1,
             do_sample=False,
         )
-        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return self.texts(ids)
+
+    def ended(self, ids: Tensor) -> bool:
+        """Say whether each of `ids` [B, S] has an EOS."""
+        return bool((ids == self.model.config.eos_token_id).any(dim=1).all())
+
+    def texts(self, ids: Tensor) -> list[str]:
+        """Return the answers that token `ids` [B, S] write, each up to its EOS."""
+        ended = (ids == self.model.config.eos_token_id).cumsum(dim=1) > 0
+        ids = ids.masked_fill(ended, self.model.config.pad_token_id)
+        texts: list[str] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
 

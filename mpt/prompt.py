@@ -6,7 +6,7 @@ Shape legend for this package:
 """
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mpt.factors import average_factors
+from mpt.learner import Learner
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Prefix(NamedTuple):
         return self.prompts[self.owners]
 
 
-class Prompt(nn.Module, ABC):
+class Prompt(Learner):
     """What a backbone reads before its input, one [P, H] tensor for each task."""
 
     @abstractmethod
@@ -50,23 +51,6 @@ class Prompt(nn.Module, ABC):
         Raises:
             IndexError: `k` is outside 0..K-1.
         """
-
-    @abstractmethod
-    def slow(self) -> list[nn.Parameter]:
-        """Return what all tasks share; it learns at the base rate."""
-
-    @abstractmethod
-    def fast(self) -> list[nn.Parameter]:
-        """Return what belongs to one task each; it learns at the factors' rate."""
-
-    def project_(self) -> None:
-        """Put the prompt back where it may be, in place, after each step; most may be anywhere."""
-        return
-
-    @property
-    def num_parameters(self) -> int:
-        """How many numbers the prompt consists of, frozen ones too."""
-        return sum(parameter.numel() for parameter in self.parameters())
 
 
 class SoftPrompt(Prompt):

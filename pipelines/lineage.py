@@ -30,6 +30,7 @@ from pipelines.tables import runs
 logger = logging.getLogger(__name__)
 
 ERROR_LENGTH = 1000  # characters of an error that are kept
+PROMPTLESS = ("baseline", "evaluate")  # stages that leave scores only
 
 
 class NothingMade(Exception):
@@ -148,7 +149,7 @@ class Lineage:
         return run
 
     def _complete(self, request: Request, run: Recording) -> None:
-        if run.prompt is None and request.stage != "evaluate":
+        if run.prompt is None and request.stage not in PROMPTLESS:
             raise NothingMade(request.stage)
         with self.database.writing() as connection:
             rows.add_prompt(connection, request, run)
@@ -161,6 +162,7 @@ class Lineage:
                 "warnings": run.warnings,
                 "curve": [list(point) for point in run.curve],
                 "losses_sha": run.losses_sha,
+                "trained": run.trained,
             }
             mine = update(runs).where(runs.c.id == run.id, runs.c.status == "running")
             if connection.scalar(mine.values(done).returning(runs.c.id)) is None:

@@ -60,6 +60,15 @@ class FewShots(Outcome):
     """Why the model registry lacks the prompts; empty when it has them."""
 
 
+class Baselines(Outcome):
+    """What `baselines` leaves."""
+
+    runs: list[str]
+    """One for each task and method, in their order."""
+    majority: dict[str, str]
+    """By task."""
+
+
 class Transferred(Outcome):
     """What `transfer` leaves."""
 

@@ -7,11 +7,13 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal
 
+from pipelines.capability import BaselineMethod
+
 Architecture = Literal["encoder-decoder", "decoder-only"]
-Stage = Literal["teach", "learn", "adapt", "few_shot", "import", "evaluate"]
+Stage = Literal["teach", "learn", "adapt", "few_shot", "import", "baseline", "evaluate"]
 Kind = Literal["teacher", "source", "target", "context"]
 Split = Literal["train", "validation", "test"]
-Method = Literal["prompt", "zero_shot", "majority"]
+Method = Literal["prompt", "zero_shot", "majority"] | BaselineMethod
 ReadRole = Literal["teacher", "source", "front", "evaluated"]
 """What a prompt is to the run that reads it; a front stands before a context."""
 
@@ -155,6 +157,8 @@ class Recording:
     """Validation score by step."""
     losses_sha: str | None = None
     """Where the store keeps the training loss of each step: a JSON list."""
+    trained: int | None = None
+    """How many numbers were trained; None where nothing was."""
     truncated: int = 0
     warnings: list[str] = field(default_factory=list)
 
@@ -212,6 +216,7 @@ class RunRecord:
     warnings: tuple[str, ...]
     curve: tuple[tuple[int, float], ...]
     losses_sha: str | None
+    trained: int | None
     prompt: str | None
     """The digest of the prompt that it made."""
     scores: tuple[ScoreRecord, ...]

@@ -28,12 +28,11 @@ class Values(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Training(Values):
-    """How a prompt is trained; the defaults are those of Wang et al. 2023's code family."""
+class Budget(Values):
+    """How long something is trained, and on what; the same for whatever is to be compared."""
 
     steps: Count
     batch_size: Count = 32
-    learning_rate: Positive = 0.3
     weight_decay: Weight = 1e-5
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of the steps in which the rate rises; then it falls, linearly, to 0."""
@@ -49,6 +48,12 @@ class Training(Values):
     """The first so many validation rows, or so many of each source task; None is all."""
     max_length: Count | None = None
     """Tokens kept of an input; None is what the task says."""
+
+
+class Training(Budget):
+    """How a prompt is trained; the defaults are those of Wang et al. 2023's code family."""
+
+    learning_rate: Positive = 0.3
 
 
 class Draw(Values):

@@ -2,6 +2,7 @@
 
 import copy
 
+import peft
 import pytest
 import torch
 from torch.testing import assert_close
@@ -92,3 +93,23 @@ def test_no_input_goes_through_the_keys_weights(usual):
     for hook in hooks:
         hook.remove()
     assert not called
+
+
+def test_what_peft_adapts_is_adapted(model, mask):
+    found_in = []
+    for look_back in (False, True):
+        ours = copy.deepcopy(model)
+        if look_back:
+            look_back_(ours)
+        torch.manual_seed(2)
+        config = peft.LoraConfig(r=2, target_modules=["q", "k", "v", "o"], init_lora_weights=False)
+        adapted = peft.get_peft_model(ours, config)
+        attention = adapted.base_model.model.decoder.block[1].layer[1].EncDecAttention
+        states, memory = inputs()
+        out, *_ = attention(states, mask=mask, key_value_states=memory)
+        out.square().sum().backward()
+        trained = [one for one in attention.parameters() if one.requires_grad]
+        assert len(trained) == 8
+        found_in.append([out, states.grad, memory.grad, *(one.grad for one in trained)])
+    for one, other in zip(*found_in, strict=True):
+        assert_close(one, other)

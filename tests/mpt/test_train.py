@@ -165,7 +165,7 @@ def test_a_gradient_or_a_score_that_is_no_number_stops_the_training(prompt, targ
 
 def test_a_prompt_that_the_last_step_makes_infinite_is_not_kept():
     prompt = SoftPrompt(torch.full((1, 1), 3e38))
-    with pytest.raises(NonFinite, match="prompt of step 1 is"):
+    with pytest.raises(NonFinite, match="largest weight of step 1 is"):
         train(prompt, [0], lambda _: -prompt.tokens.sum(), schedule(steps=1, learning_rate=2e37))
 
 
