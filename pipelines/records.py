@@ -18,6 +18,9 @@ ReadRole = Literal["teacher", "source", "front", "evaluated"]
 MULTITASK = "multitask"
 """The task of what belongs to several tasks: a source prompt, a mean score."""
 
+GROUP = "group"
+"""The task of a prompt that several targets share; it is no source prompt."""
+
 
 class BadScore(ValueError):
     """A score that no metric can give."""
