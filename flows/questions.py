@@ -58,7 +58,8 @@ def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> N
     Parameters
     ----------
     task
-        The task; "multitask" asks for the best source prompt.
+        The task; "multitask" asks for the best source prompt, "group" for the best that targets
+        share.
     from_mlflow
         Ask MLflow's model registry instead of lineage.
     """

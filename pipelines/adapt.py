@@ -15,7 +15,7 @@ from pipelines.tuning import Training, run_alone, tuning
 
 
 class NotASource(ValueError):
-    """A prompt is to be adapted that source training did not make: a target's, or a teacher."""
+    """A prompt is to be adapted that is no source prompt: a target's, a teacher, or a context."""
 
     def __init__(self, prompt: PromptRecord) -> None:
         super().__init__(

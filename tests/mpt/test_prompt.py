@@ -145,12 +145,8 @@ def test_a_frozen_shared_prompt_gets_no_gradient_and_the_factors_do(prompt, gene
     assert target.u[0].grad.any()
 
 
-@pytest.mark.parametrize(("num_tasks", "per_task"), [(1, 77_668), (8, 10_468), (5, 16_228)])
-def test_parameter_counts_are_those_of_the_paper(num_tasks, per_task, generator):
-    shared = torch.zeros(100, 768)
-    prompt = MultitaskPrompt.start(shared, num_tasks, 1, "identity", generator)
-    assert prompt.num_parameters == num_tasks * per_task
-    assert SoftPrompt(shared).num_parameters == 76_800
+def test_a_vanilla_prompt_has_as_many_parameters_as_the_paper_s():
+    assert SoftPrompt(torch.zeros(100, 768)).num_parameters == 76_800
 
 
 def test_a_vanilla_prompt_is_the_same_for_every_task(generator):
