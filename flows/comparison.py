@@ -89,7 +89,7 @@ def baseline(
     check_names("baseline", names)
     specs = (options or BaselineOptions()).specs(names, list(dict.fromkeys(method)))
     from flows import scoreboard
-    from flows.running import run_baselines
+    from flows.baseline_scores import run_baselines
 
     scores = run_baselines(specs)
     if common.json:

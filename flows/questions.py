@@ -9,8 +9,8 @@ from cyclopts import Parameter, validators
 from flows.options import Common, print_json
 
 if TYPE_CHECKING:
+    from pipelines.best import Best
     from pipelines.capability import Method
-    from pipelines.records import Best
     from tasks import Task
 
 Shared = Annotated[Common | None, Parameter(name="*")]
@@ -73,7 +73,8 @@ def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> N
     Parameters
     ----------
     task
-        The task; "multitask" asks for the best source prompt.
+        The task; "multitask" asks for the best source prompt, "group" for the best that targets
+        share.
     from_mlflow
         Ask MLflow's model registry instead of lineage.
     """

@@ -7,7 +7,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.running import BaselineScores, FewShotReport, SourcePrompt, Tested, TransferReport
+from flows.baseline_scores import BaselineScores
+from flows.running import (
+    FewShotReport,
+    SourcePrompt,
+    Tested,
+    TestedTogether,
+    TransferReport,
+)
 from flows.settings import Settings
 from pipelines.few_shot_report import FewShotRow, MethodScores
 from pipelines.report import Report, Row, Scores
@@ -120,7 +127,23 @@ def show_learned(learned: Sequence[SourcePrompt]) -> None:
 
 
 def show_adapted(tested: Sequence[Tested]) -> None:
-    """Print the adapted prompts."""
+    """Print the adapted prompts, each of which stands alone."""
+    _show_tested(tested)
+    console.print(f"{tested[0].parameters_per_task:,.0f} parameters for each task")
+
+
+def show_together(group: TestedTogether) -> None:
+    """Print a prompt that targets share, and each target's part of it."""
+    _show_tested(group.targets)
+    console.print(
+        f"one P* for {len(group.targets)} tasks, prompt {group.prompt[:12]}: {group.parameters:,} "
+        f"parameters, {group.targets[0].parameters_per_task:,.0f} for each task",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _show_tested(tested: Sequence[Tested]) -> None:
     table = _table("task", "prompt", "metric", "validation (n)", "test (n)", "version")
     for one in tested:
         table.add_row(

@@ -19,7 +19,6 @@ from pipelines.columns import now
 from pipelines.database import Database, connect, migrate
 from pipelines.locks import Busy, hold
 from pipelines.records import (
-    Best,
     PromptRecord,
     Recording,
     Request,
@@ -126,7 +125,7 @@ class Lineage:
         with self.database.reading() as connection:
             return ancestry.tree(connection, any_id)
 
-    def best(self, task: str, backbone_sha: str | None = None) -> Best | None:
+    def best(self, task: str, backbone_sha: str | None = None) -> best.Best | None:
         """Return the prompt for `task` with the best validation score."""
         with self.database.reading() as connection:
             return best.best(connection, task, backbone_sha)

@@ -20,6 +20,9 @@ ReadRole = Literal["teacher", "source", "front", "evaluated"]
 MULTITASK = "multitask"
 """The task of what belongs to several tasks: a source prompt, a mean score."""
 
+GROUP = "group"
+"""The task of a prompt that several targets share; it is no source prompt."""
+
 
 class BadScore(ValueError):
     """A score that no metric can give."""
@@ -228,23 +231,3 @@ class RunRecord:
     def primary(self, split: str) -> ScoreRecord | None:
         """Return the score on `split` that tables report."""
         return next((one for one in self.scores if one.is_primary and one.split == split), None)
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best prompt for a task, and what is known of it."""
-
-    prompt_sha: str
-    task: str
-    kind: str
-    backbone_sha: str
-    metric: str
-    validation_score: float
-    validation_n: int
-    test_score: float | None
-    test_n: int | None
-    model_name: str | None
-    """Its name in the model registry; None if it is not registered yet."""
-    version: int | None
-    champion: bool
-    run_id: str

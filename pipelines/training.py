@@ -18,6 +18,7 @@ from mpt.prompt import MultitaskPrompt, Prompt
 from mpt.train import Schedule, training
 from pipelines.baseline_spec import BaselineSpec
 from pipelines.exam import Exam, answer
+from pipelines.group_spec import GroupSpec
 from pipelines.records import Kind, MadePrompt, Recording, Request, ScoreInfo, combined
 from pipelines.services import Services
 from pipelines.spec import AdaptSpec, FewShotSpec, LearnSpec, TeachSpec
@@ -25,7 +26,7 @@ from pipelines.spec import AdaptSpec, FewShotSpec, LearnSpec, TeachSpec
 MEAN = "mean"  # the metric of a prompt for several tasks: the mean of their primary ones
 
 Drawn = TypeVar("Drawn")
-Recipe = TeachSpec | LearnSpec | AdaptSpec | FewShotSpec | BaselineSpec
+Recipe = TeachSpec | LearnSpec | AdaptSpec | GroupSpec | FewShotSpec | BaselineSpec
 
 
 def generator(seed: int) -> torch.Generator:
@@ -122,7 +123,8 @@ class Fit:
             svc=svc, batches=batches,
         )  # fmt: skip
         recording.scores += self.scores(svc)
-        recording.prompt = self.keep(svc)
+        tasks = [exam.task.name for exam, _ in self.exams]
+        recording.prompt = keep(self.prompt, tasks, self.kind, svc)
         return checkpoint
 
     def _validate(self, svc: Services) -> float:
@@ -149,13 +151,20 @@ class Fit:
         )  # fmt: skip
         return [mean, *(replace(one, is_primary=False) for scores in each for one in scores)]
 
-    def keep(self, svc: Services) -> MadePrompt:
-        """Store the prompt; return what lineage says of it."""
-        data = pack(self.prompt)
-        length, hidden = self.prompt.task(0).shape
-        rank = self.prompt.rank if isinstance(self.prompt, MultitaskPrompt) else None
-        tasks = tuple(exam.task.name for exam, _ in self.exams) if rank else ()
-        return MadePrompt(
-            sha=svc.store.put(data), kind=self.kind, num_tokens=length, hidden_size=hidden,
-            bytes=len(data), tasks=tasks, rank=rank,
-        )  # fmt: skip
+
+def keep(prompt: Prompt, tasks: Sequence[str], kind: Kind, svc: Services) -> MadePrompt:
+    """Store a prompt; return what lineage says of it.
+
+    Args:
+        prompt: what is stored.
+        tasks: the name of each of its tasks, in order.
+        kind: what lineage calls it.
+        svc: where the store is.
+    """
+    data = pack(prompt)
+    length, hidden = prompt.task(0).shape
+    rank = prompt.rank if isinstance(prompt, MultitaskPrompt) else None
+    return MadePrompt(
+        sha=svc.store.put(data), kind=kind, num_tokens=length, hidden_size=hidden,
+        bytes=len(data), tasks=tuple(tasks) if rank else (), rank=rank,
+    )  # fmt: skip

@@ -103,7 +103,7 @@ def test_absent_tasks_can_be_moved_by_momentum_as_in_peft(prompt, target):
 
 
 def test_a_frozen_shared_prompt_stays_and_the_factors_move(prompt, target, generator):
-    one = prompt.for_target("average", freeze_shared=True, generator=generator)
+    one = prompt.for_targets(1, "average", freeze_shared=True, generator=generator)
     before = {name: value.clone() for name, value in one.state_dict().items()}
     train(one, ([0] for _ in count()), distance(one, target), schedule(weight_decay=0.5))
     assert one.shared.equal(before["shared"])
