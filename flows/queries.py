@@ -56,8 +56,10 @@ def source_for(specs: Sequence["AdaptSpec"], named: str, svc: "Services") -> str
         ValueError: rows are missing or wrong, or the prompt does not fit.
     """
     from pipelines.adapt import check_parent
+    from pipelines.check import names_once
 
     given = [svc.task(spec.task) for spec in specs]
+    names_once(given)
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
     parent = svc.lineage.get_prompt(source_prompt(named, backbone.digest, svc.lineage))
     for spec, one in zip(specs, given, strict=True):

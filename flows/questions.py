@@ -27,7 +27,7 @@ def tasks(
     Parameters
     ----------
     name
-        One task.
+        One task, or the YAML file of one of your own.
     show
         Print so many of its training rows as the model reads them.
     """
@@ -43,7 +43,7 @@ def tasks(
         else:
             tables.show_tasks(found)
         return
-    task = registry.get(name)
+    task = registry.find(name)
     data = registry.load(task, settings.data) if show else None
     rows = data.train[:show] if data else []
     if common.json:

@@ -114,13 +114,11 @@ def run_adapt(specs: Sequence[AdaptSpec], named: str) -> list[Tested]:
         outcome = adapt_target(list(specs), source)
     tested = []
     with open_services() as svc:
-        for spec, trial in zip(specs, outcome.trials, strict=True):
+        for trial in outcome.trials:
             run = svc.lineage.get_run(trial.trained)
             version = svc.lineage.version(str(run.prompt), run.task)
             scores = trial_scores(trial, svc)
-            tested.append(
-                Tested(spec.task, str(run.prompt), version, *scores, outcome.unregistered)
-            )
+            tested.append(Tested(run.task, str(run.prompt), version, *scores, outcome.unregistered))
     return tested
 
 

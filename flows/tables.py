@@ -1,6 +1,8 @@
 """Answers for people: tables and trees on stdout."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -11,6 +13,7 @@ from rich.tree import Tree
 if TYPE_CHECKING:
     from pipelines.ancestry import Node
     from tasks import Data, Example, Task
+    from tasks.own.survey import Survey
 
 console = Console()
 
@@ -37,6 +40,20 @@ def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> N
     for row in rows:
         console.print(f"\n[bold]input[/]   {escape(row.input)}", soft_wrap=True)
         console.print(f"[bold]answer[/]  {escape(' | '.join(row.answers))}", soft_wrap=True)
+
+
+def show_survey(survey: "Survey", file: Path) -> None:
+    """Print what was found in the rows of a user's task."""
+    rows = ", ".join(f"{count:,} {split}" for split, count in survey.rows.items())
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    say(f"{survey.task}: {survey.kind}, {rows} rows; a row's number does not count the header")
+    if survey.labels:
+        say(", ".join(f"{label} {count:,}" for label, count in survey.labels.items()))
+    say(f"longest input: {survey.longest:,} tokens")
+    for one in survey.findings:
+        say(f"{one.level}: {one.message}")
+    if not survey.errors:
+        say(f"next: prompt-transfer adapt {file}")
 
 
 def show_tree(node: "Node") -> None:

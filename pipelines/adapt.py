@@ -13,6 +13,9 @@ from pipelines.spec import AdaptSpec
 from pipelines.training import generator
 from pipelines.tuning import Training, run_alone, tuning
 
+STARTS = ("average", "identity")
+"""Of a task vector; the third way is the name of a source task."""
+
 
 class NotASource(ValueError):
     """A prompt without a shared part is to be adapted."""
@@ -62,7 +65,7 @@ def check_parent(parent: PromptRecord, spec: AdaptSpec, backbone: Backbone) -> N
     check_backbone(parent, spec.backbone, backbone)
     if parent.rank is None:
         raise NotASource(parent)
-    if spec.start not in {"average", "identity", *parent.tasks}:
+    if spec.start not in {*STARTS, *parent.tasks}:
         raise UnknownStart(spec.start, parent)
 
 

@@ -69,9 +69,11 @@ def take_in(spec: ImportSpec, adapter: Adapter, svc: Services) -> str:
             backbone, spec.backbone, len(prompt.task(0)), spec.max_length, instead="a larger model"
         )
     kind = _kind(prompt)
-    _check_known(spec, svc)
+    names = [one.task.name for one in given]
+    _check_known(spec, names, svc)
     request = ask(
-        "import", spec, MULTITASK if kind == "source" else spec.tasks[0], backbone, svc,
+        "import", spec, MULTITASK if kind == "source" else names[0], backbone, svc,
+        given=given,
         datasets={"validation": [one.info("validation", spec.validation_rows) for one in given]},
         limits=[one.limits(spec.max_length) for one in given],
     )  # fmt: skip
@@ -109,12 +111,12 @@ def _check(spec: ImportSpec, adapter: Adapter, backbone: Backbone) -> None:
             raise NoFit(spec.backbone, what, theirs, its)
 
 
-def _check_known(spec: ImportSpec, svc: Services) -> None:
+def _check_known(spec: ImportSpec, names: Sequence[str], svc: Services) -> None:
     try:
         known = svc.lineage.get_prompt(spec.adapter)
     except UnknownId:
         return
-    if list(known.tasks or [known.task]) != spec.tasks:
+    if list(known.tasks or [known.task]) != names:
         raise OtherTasks(known)
 
 

@@ -64,7 +64,7 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
     for one in given:
         one.check_length(backbone, spec.backbone, spec.prompt_length, spec.max_length)
     needed = spec.distillation.weight > 0 or spec.start == "teachers"
-    known = _check_teachers(spec, teachers, backbone, svc) if needed else []
+    known = _check_teachers(spec, teachers, given, svc) if needed else []
     request = _request(spec, known, given, backbone, svc)
     if done := svc.lineage.find(request.sha):
         return done.id
@@ -125,12 +125,13 @@ def _teaching(
 
 
 def _check_teachers(
-    spec: LearnSpec, teachers: Sequence[str], backbone: Backbone, svc: Services
+    spec: LearnSpec, teachers: Sequence[str], given: Sequence[TaskInput], svc: Services
 ) -> list[PromptRecord]:
+    backbone = svc.backbone(spec.backbone, spec.precision)
     known = [svc.lineage.get_prompt(sha) for sha in teachers]
     for one in known:
         check_backbone(one, spec.backbone, backbone)
-    wanted = [(task, spec.prompt_length) for task in spec.tasks]
+    wanted = [(one.task.name, spec.prompt_length) for one in given]
     if [(one.task, one.num_tokens) for one in known] != wanted:
         raise WrongTeachers(spec, known)
     return known
@@ -149,6 +150,7 @@ def _request(
         MULTITASK,
         backbone,
         svc,
+        given=given,
         datasets={
             "train": [one.info("train", spec.train_rows) for one in given],
             "validation": [one.info("validation", spec.validation_rows) for one in given],

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from tasks.own.yaml_file import OnceEach
+
 
 class BadSpec(ValueError):
     """A spec file cannot be read, or says something that makes no sense."""
@@ -13,16 +15,8 @@ class BadSpec(ValueError):
         super().__init__(f"{path}: {problem}")
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe, and strict: PyYAML lets the last of equal keys win, and does not say so."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{', '.join(twice)} is given twice: leave one out", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
+class _Loader(OnceEach, yaml.SafeLoader):
+    """Safe, and strict."""
 
 
 def read(path: Path) -> dict[Any, Any]:
