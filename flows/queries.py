@@ -20,12 +20,17 @@ class NoPrompt(LookupError):
 
 
 def best_prompt(task: str, from_mlflow: bool) -> Best:
-    """Return the best prompt for `task`, from lineage or from MLflow alone.
+    """Return the best prompt for `task`, a name or a file, from lineage or from MLflow alone.
 
     Raises:
         UnknownTask: there is no such task.
+        BadDefinition: the file of a user's own task is not there, or wrong.
         NoPrompt: no prompt has been trained for it here.
     """
+    if "." in task:  # a file, since no name has a dot
+        import tasks
+
+        task = tasks.find(task).name
     if from_mlflow:
         with open_registry() as registry:
             found = registry.best_from_mlflow(task)

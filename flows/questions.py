@@ -58,7 +58,7 @@ def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> N
     Parameters
     ----------
     task
-        The task; "multitask" asks for the best source prompt.
+        The task, or the YAML file of one of your own; "multitask" asks for the best source prompt.
     from_mlflow
         Ask MLflow's model registry instead of lineage.
     """

@@ -86,13 +86,12 @@ def _csv(
 
 def _check_header(name: str, header: Sequence[str], columns: Sequence[str], by: str) -> None:
     has = ", ".join(repr(one)[:40] for one in header[:SHOWN]) or "no header"
-    counts = Counter(header)
+    if twice := [name for name, count in Counter(header).items() if name and count > 1]:
+        raise BadFile(name, f"several columns are called {twice[0]!r}: rename all but one")
     for column in columns:
-        if column not in counts:
+        if column not in header:
             doubt = f"is {by!r} the delimiter?" if len(header) < 2 else "write one of these"
             raise BadFile(name, f"it has no column {column!r} (it has {has}): {doubt}")
-        if counts[column] > 1:
-            raise BadFile(name, f"several columns are called {column!r}: rename all but one")
 
 
 def _row(header: Sequence[str], cells: Sequence[str], encoding: str) -> Row | str:

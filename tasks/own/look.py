@@ -130,10 +130,13 @@ def _not_utf8(path: Path) -> bytes:
 def _likeliest(path: Path, first: bytes, odd: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(first if first == odd else first + odd).best()
+    found = from_bytes(first if first == odd else first + odd)
+    best = found.best()
     if best is None or best.encoding == "utf_8":
         raise BadFile(path.name, "its encoding cannot be told: write it as UTF-8")
-    return codecs.lookup(best.encoding).name
+    # A few letters can be read in many ways; what Windows writes in the West is the commonest.
+    western = any("cp1252" in one.could_be_from_charset for one in found)
+    return "cp1252" if western else codecs.lookup(best.encoding).name
 
 
 def delimiter_of(path: Path, encoding: str) -> str:

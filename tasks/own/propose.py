@@ -23,12 +23,14 @@ ANSWERS = (
     "topic", "gold", "correct", "score", "rating", "stars", "tags", "output", "y",
 )  # fmt: skip
 CHOICES = re.compile(r"(?i)(|choice|option|ending|alternative|candidate|answer)[ _-]*([a-h]|\d)")
+TEXTS = re.compile(r"(?i)(text|question|context|passage|premise|hypothesis|title|sentence)\d*")
 IDS = re.compile(r"(?i)(|.*[ _-])(id|idx|index|uuid|nr|no)|unnamed.*")
 LABELS = 50  # different answers at most that are labels
 STEPS = 25  # STS-B's: from 0 to 5 by 0.2
 COMMENTS = {
     "name": "how lineage and the registry call it; another name is another task",
     "files": "beside this file; a `validation:` and a `test:` of their own may stand here too",
+    "encoding": "a guess, for it is not UTF-8: see the letters by `tasks FILE.yaml --show 3`",
     "held_out": "share of the rows for validation, and again for test",
     "template": "what the model reads: {column} is the row's text",
     "answer": "the column with the answer",
@@ -149,7 +151,7 @@ def _kind(answer: Column, columns: Sequence[Column], source: Files) -> dict[str,
 def _template(columns: Sequence[Column]) -> str:
     texts = [one for one in columns if not one.numeric and not IDS.fullmatch(one.name)]
     # Dates, names and the like are one word a cell; what is to be judged has more.
-    long = [one for one in texts if one.words > 1.5 * one.rows]
+    long = [one for one in texts if one.words > 1.5 * one.rows or TEXTS.fullmatch(one.name)]
     shown = [one.name for one in long or texts or columns if not re.search("[{}]", one.name)]
     return " ".join(f"{name}: {{{name}}}" for name in shown)
 
@@ -164,7 +166,8 @@ def _numbers(answer: Column) -> dict[str, float]:
     width = (answer.high - answer.low) / STEPS
     exact = [digit * 10.0**power for power in range(-9, 10) for digit in (1, 2, 5)]
     step = float(f"{min(exact, key=lambda one: abs(one - width)):.1g}")
-    low, high = step * floor(answer.low / step), step * ceil(answer.high / step)
+    far = 5 * step  # other rows may go a little further
+    low, high = far * floor(answer.low / far), far * ceil(answer.high / far)
     return {"low": float(f"{low:.12g}"), "high": float(f"{high:.12g}"), "step": step}
 
 
