@@ -169,7 +169,7 @@ class Definition(Values):
 def explain(error: ValidationError) -> str:
     """Return what is wrong with each value, in one line."""
     return "; ".join(
-        f"{'.'.join(map(_printable, one['loc'])) or 'the task'} "
+        f"{'.'.join(map(str, one['loc'])) or 'the task'} "
         f"{_asked(one['type'], one['input'])}{one['msg'].removeprefix('Value error, ')}"
         for one in error.errors()[:10]
     )
@@ -183,7 +183,3 @@ def _asked(kind: str, value: object) -> str:
     if isinstance(value, dict | BaseModel):
         return "does not fit: "
     return f"is {str(value)[:60]!r}: "
-
-
-def _printable(part: int | str) -> str:
-    return str(part) if str(part).isprintable() else ascii(part)

@@ -23,7 +23,12 @@ class BadFile(ValueError):
     """A file of a user's task cannot be read, or not to its end."""
 
     def __init__(self, name: str, problem: str) -> None:
-        super().__init__(f"{name}: {problem}")
+        super().__init__(printable(f"{name}: {problem}"))
+
+
+def printable(said: str) -> str:
+    """Return a message in which nothing can move the cursor or be lost on the way."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in said)
 
 
 def rows(source: Files, split: str, columns: Sequence[str]) -> Iterator[tuple[int, Row]]:

@@ -19,6 +19,7 @@ def together(task: Task, seen: Mapping[str, Seen], ruler: Ruler | None) -> Itera
         if part.num_bad > len(part.bad):
             more = part.num_bad - TOLD
             yield Finding("error", f"{part.file}: {more:,} more rows are bad in such ways")
+    yield from _room(task, ruler) if ruler else ()
     yield from _sizes(task, seen)
     for part in seen.values():
         yield from _empty(part)
@@ -85,6 +86,9 @@ def _lengths(task: Task, part: Seen, ruler: Ruler) -> Iterator[Finding]:
             f"{part.file}: {part.cut_answers:,} answers are longer than max_answer, "
             f"{task.max_answer} tokens of {ruler.backbone}, and will be cut",
         )
+
+
+def _room(task: Task, ruler: Ruler) -> Iterator[Finding]:
     if ruler.limit is not None and task.max_input >= ruler.limit:
         yield Finding(
             "error",

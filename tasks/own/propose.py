@@ -182,7 +182,8 @@ def _choices(answer: Column, others: Sequence[Column], source: Files) -> dict[st
     said = {"template": f"{text} {listing}".strip(), "answer": answer.name, "choices": words}
     marks = [str(CHOICES.fullmatch(name)[2]) for name in found]  # type: ignore[index]
     places = [str(at) for at in range(len(found))]
-    for names in (found, marks, [one.lower() for one in marks], places):
+    lower, upper = ([turn(one) for one in marks] for turn in (str.lower, str.upper))
+    for names in (found, marks, lower, upper, places):
         if set(answer.values) <= set(names) and answer.values:
             labels = dict(zip(names, words, strict=True))
             return said | {"labels": labels, "metric": "accuracy"}

@@ -21,7 +21,7 @@ def _inside(value: str) -> str:
     parts = PurePosixPath(value).parts
     if value.startswith(("/", "~")) or "\\" in value or ".." in parts or ":" in parts[0]:
         raise ValueError("name a file in the folder of the task's own file, or below it")
-    if not value.endswith(ENDINGS):
+    if not value.isprintable() or not value.endswith(ENDINGS):
         raise ValueError(f"its name must end in {', '.join(ENDINGS)}")
     return value
 

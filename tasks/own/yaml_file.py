@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from tasks.own.files import printable
+
 LARGEST = 2**20  # bytes: far more than any task has to say
 
 
@@ -12,7 +14,7 @@ class BadDefinition(ValueError):
     """The file of a user's own task cannot be read, or says something that makes no sense."""
 
     def __init__(self, path: Path, problem: str) -> None:
-        super().__init__(f"{_shown(path)}: {problem}")
+        super().__init__(printable(f"{path}: {problem}"))
 
 
 class OnceEach:
@@ -74,7 +76,3 @@ def parse(path: Path, text: str) -> dict[Any, Any]:
     if not isinstance(values, dict):
         raise BadDefinition(path, "it must hold keys and values, as `tasks new` writes them")
     return values
-
-
-def _shown(path: Path) -> str:
-    return str(path) if str(path).isprintable() else ascii(str(path))

@@ -99,7 +99,7 @@ def test_an_encoding_and_a_delimiter_change_no_example(define, put, tmp_path, en
 
 
 def test_a_label_that_yaml_would_read_as_something_else_is_the_text_it_is(tmp_path, put):
-    put([("a remark", "no"), ("another", "1.0"), ("a third", "null")] * 3)
+    put([(f"remark {at}", ("no", "1.0", "null")[at % 3]) for at in range(9)])
     text = yaml.safe_dump(REVIEWS | {"labels": "LABELS"})
     (tmp_path / "x.yaml").write_text(text.replace("LABELS", "{no: off, 1.0: one, null: nothing}"))
     assert {one.answers[0] for one in examples(str(tmp_path / "x.yaml"))} == {
