@@ -29,7 +29,7 @@ def read(path: Path) -> dict[Any, Any]:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise BadSpec(path, f"it cannot be read ({error.strerror}): give a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets 2021-13-45 escape
         raise BadSpec(path, f"it is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise BadSpec(path, "it must hold keys and values, as in pipelines/specs/demo.yaml")

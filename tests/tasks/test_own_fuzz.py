@@ -113,9 +113,10 @@ def test_random_values_in_a_definition(tmp_path, values):
 @example("a/../b")
 @example("con\n")
 def test_no_name_leaves_the_data_folder(tmp_path, name):
-    with pytest.raises((tasks.UnknownTask, BadDefinition)) as refused:
-        tasks.find(name)
-    assert str(refused.value).isprintable()
+    if name not in tasks.names():
+        with pytest.raises((tasks.UnknownTask, BadDefinition)) as refused:
+            tasks.find(name)
+        one_line(refused.value)
     (tmp_path / "x.yaml").write_text(yaml.safe_dump(GOOD | {"name": name}), encoding="utf-8")
     try:
         task = load(tmp_path / "x.yaml")
