@@ -17,7 +17,7 @@ from transformers import (
 from mpt.backbone import Backbone
 from mpt.decoder_only import DecoderOnly
 from mpt.encoder_decoder import EncoderDecoder
-from mpt.text_form import ANSWER
+from mpt.text_form import ANSWER, begin_of_text
 from mpt.tokenizer import declared_length, is_blank
 
 NANO = ("nano-t5", "nano-lm")
@@ -91,11 +91,13 @@ def ruler(name: str) -> tuple[int | None, Callable[[Sequence[str]], list[int]]]:
         if isinstance(error, UnsupportedBackbone):
             raise
         raise UnknownBackbone(name, error) from error
-    end = "" if _kind(config, name) is EncoderDecoder else ANSWER
+    whole = _kind(config, name) is EncoderDecoder  # its end of text is the tokenizer's own
+    before, after = (0, "") if whole else (len(begin_of_text(tokenizer)), ANSWER)
 
     def lengths(texts: Sequence[str]) -> list[int]:
-        rows = tokenizer([text + end for text in texts], verbose=False)["input_ids"]
-        return list(map(len, rows))
+        asked = [text + after for text in texts]
+        rows = tokenizer(asked, add_special_tokens=whole, verbose=False)["input_ids"]
+        return [before + len(row) for row in rows]
 
     return declared_length(tokenizer, config), lengths
 
