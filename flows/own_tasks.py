@@ -23,11 +23,13 @@ class BadTask(ValueError):
         super().__init__(f"{file}: {errors} error(s), told above: mend them, and check again")
 
 
-class Exists(ValueError):
-    """A file is not to be written over."""
+class NotWritten(ValueError):
+    """A file cannot be made, or is there already: it is not written over."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__(f"{file} is there already: give --to another name, or delete it")
+    def __init__(self, file: Path, reason: OSError) -> None:
+        super().__init__(
+            f"{file} is not written ({reason.strerror}): give --to another name, or delete it"
+        )
 
 
 @app.command
@@ -51,8 +53,8 @@ def new(file: Path, /, *, to: Path, answer: str | None = None, common: Shared = 
     try:
         with to.open("x", encoding="utf-8") as out:
             out.write(text)
-    except FileExistsError:
-        raise Exists(to) from None
+    except OSError as error:
+        raise NotWritten(to, error) from None
     if common.json:
         print_json(Definition.load(to).model_dump(mode="json", exclude_none=True))
     else:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
+from math import inf, isfinite
 from pathlib import Path
 
 from tasks.own import files
@@ -13,6 +14,7 @@ from tasks.own.files import BadFile
 from tasks.task import Files, Row
 
 CHUNK = 2**16
+MARKS = "€‚„…‰‹›‘’“”•–—¡£§«»°´·¿\xa0"  # beside letters, in Western text
 DELIMITERS = ",;\t|"
 FEW = 1_000  # different values of a column that are kept
 SEEN = 200  # records that a delimiter is told by
@@ -30,8 +32,8 @@ class Column:
     rows: int = 0
     words: int = 0
     numeric: bool = True
-    low: float = float("inf")
-    high: float = float("-inf")
+    low: float = inf
+    high: float = -inf
     whole: bool = True
     listed: bool = False
     """Some cell is a list of several values."""
@@ -58,6 +60,8 @@ class Column:
         try:
             value = float(said)
         except ValueError:
+            value = inf
+        if not isfinite(value):
             self.numeric = False
             return
         self.low, self.high = min(self.low, value), max(self.high, value)
@@ -130,13 +134,24 @@ def _not_utf8(path: Path) -> bytes:
 def _likeliest(path: Path, first: bytes, odd: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    found = from_bytes(first if first == odd else first + odd)
-    best = found.best()
+    piece = first if first == odd else first + odd
+    if _is_western(piece):
+        return "cp1252"
+    best = from_bytes(piece).best()
     if best is None or best.encoding == "utf_8":
         raise BadFile(path.name, "its encoding cannot be told: write it as UTF-8")
-    # A few letters can be read in many ways; what Windows writes in the West is the commonest.
-    western = any("cp1252" in one.could_be_from_charset for one in found)
-    return "cp1252" if western else codecs.lookup(best.encoding).name
+    return codecs.lookup(best.encoding).name
+
+
+def _is_western(piece: bytes) -> bool:
+    """Say whether a piece reads as Windows writes it in the West: some letters have accents.
+
+    charset-normalizer needs more of them than a short file has, and finds Chinese in "Köln".
+    """
+    text = piece.decode("cp1252", "replace")
+    strange = [one for one in text if one > "~"]
+    known = all(one.isalpha() or one in MARKS for one in strange)
+    return b"\0" not in piece and known and 4 * len(strange) < len(text)
 
 
 def delimiter_of(path: Path, encoding: str) -> str:

@@ -1,9 +1,9 @@
 """A task proposed for a file: a guess, written down for its owner to mend."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from math import ceil, floor
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +123,10 @@ def _several(column: Column) -> str:
     if column.listed and column.values and column.rows > 3 * len(column.values):
         return "lists"
     parts = {value: _parts(value) for value in column.values}
-    pool = [part for some in parts.values() for part in some]
+    pool = Counter(part for some in parts.values() for part in some)
     for value, some in parts.items():
         # Running text has commas too, but its parts do not stand elsewhere.
-        if len(some) > 1 and all(pool.count(part) > 1 for part in some):
+        if len(some) > 1 and all(pool[part] > 1 for part in some):
             return repr(value)[:60]
     return ""
 
@@ -167,7 +167,7 @@ def _numbers(answer: Column) -> dict[str, float]:
     exact = [digit * 10.0**power for power in range(-9, 10) for digit in (1, 2, 5)]
     step = float(f"{min(exact, key=lambda one: abs(one - width)):.1g}")
     far = 5 * step  # other rows may go a little further
-    low, high = far * floor(answer.low / far), far * ceil(answer.high / far)
+    low, high = answer.low // far * far + 0.0, -(-answer.high // far) * far + 0.0
     return {"low": float(f"{low:.12g}"), "high": float(f"{high:.12g}"), "step": step}
 
 

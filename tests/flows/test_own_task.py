@@ -48,7 +48,7 @@ def test_the_guide_shows_what_is_proposed_and_what_is_checked(home, visits, tiny
     assert home.run("tasks", "visits.yaml", "--json").json["labels"] == ["bad", "good"]
     again = home.run("tasks", "new", "visits.csv", "--to", "visits.yaml")
     assert (again.status, again.err.count("\n")) == (2, 1)
-    assert "is there already" in again.err
+    assert "is not written (File exists)" in again.err
 
 
 def test_what_is_wrong_with_rows_is_told_and_is_status_2(home, visits, tiny_backbone):

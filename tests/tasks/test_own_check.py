@@ -125,6 +125,14 @@ def test_the_delimiter_is_found_among_the_marks_of_running_text(tmp_path, delimi
     assert delimiter_of(file, "utf-8") == delimiter
 
 
+def test_words_that_python_reads_as_numbers_are_words(tmp_path):
+    rows = [["text", "label"]] + [[f"a b {at}", ("nan", "inf")[at % 2]] for at in range(20)]
+    assert proposed(write(tmp_path / "odd.csv", rows)).labels == {"inf": "inf", "nan": "nan"}
+    unlike = [["text", "score"]] + [[f"a b {at}", at * 1e300] for at in range(80)]
+    with pytest.raises(BadDefinition, match="numbers"):
+        proposed(write(tmp_path / "huge.csv", unlike))
+
+
 def test_what_cannot_be_proposed_is_told(tmp_path):
     several = [["text", "tags"], ["a b", "x;y"], ["c d", "x"], ["e f", "y"], ["g h", "y;x"]] * 5
     with pytest.raises(NoAnswer, match=r"holds several labels in a cell .*not supported"):
