@@ -10,7 +10,7 @@ from pipelines.plan import TransferSpec
 from pipelines.spec_file import BadSpec
 
 FUZZ = settings(
-    max_examples=150,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -17,7 +17,7 @@ from tasks.rows import BadRow
 
 OURS = (BadDefinition, BadFile, BadRow, NoAnswer, tasks.data.EmptySplit)
 FUZZ = settings(
-    max_examples=120,
+    max_examples=80,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
