@@ -169,6 +169,13 @@ def check_names(command: str, names: Sequence[str]) -> None:
         raise NoTask(command, f"names {', '.join(twice)} twice")
 
 
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # no file can have such a name
+        return False
+
+
 def load_spec(name: str) -> TransferSpec:
     """Read a spec file, or a built-in one by its name.
 
@@ -178,7 +185,7 @@ def load_spec(name: str) -> TransferSpec:
     """
     folder = Path(str(files("pipelines") / "specs"))
     built_in = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    if Path(name).exists():
+    if _is_there(name):
         return TransferSpec.load(Path(name))
     if name not in built_in:
         raise NoSpec(name, list(built_in))

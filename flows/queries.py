@@ -26,12 +26,17 @@ class NoPrompt(LookupError):
 
 
 def best_prompt(task: str, from_mlflow: bool) -> Best:
-    """Return the best prompt for `task`, from lineage or from MLflow alone.
+    """Return the best prompt for `task`, a name or a file, from lineage or from MLflow alone.
 
     Raises:
         UnknownTask: there is no such task.
+        BadDefinition: the file of a user's own task is not there, or wrong.
         NoPrompt: no prompt has been trained for it here.
     """
+    if "." in task:  # a file, since no name has a dot
+        import tasks
+
+        task = tasks.find(task).name
     if from_mlflow:
         with open_registry() as registry:
             found = registry.best_from_mlflow(task)
@@ -58,8 +63,10 @@ def source_for(specs: Sequence["AdaptSpec | GroupSpec"], named: str, svc: "Servi
         ValueError: rows are missing or wrong, or the prompt does not fit.
     """
     from pipelines.adapt import check_parent
+    from pipelines.check import names_once
 
     given = [[svc.task(name) for name in _tasks(spec)] for spec in specs]
+    names_once([one for targets in given for one in targets])
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
     parent = svc.lineage.get_prompt(source_prompt(named, backbone.digest, svc.lineage))
     for spec, targets in zip(specs, given, strict=True):

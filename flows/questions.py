@@ -28,7 +28,7 @@ def tasks(
     Parameters
     ----------
     name
-        One task.
+        One task, or the YAML file of one of your own.
     show
         Print so many of its training rows as the model reads them.
     """
@@ -44,7 +44,7 @@ def tasks(
         else:
             tables.show_tasks(found)
         return
-    task = registry.get(name)
+    task = registry.find(name)
     data = registry.load(task, settings.data) if show else None
     rows = data.train[:show] if data else []
     if common.json:
@@ -73,8 +73,8 @@ def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> N
     Parameters
     ----------
     task
-        The task; "multitask" asks for the best source prompt, "group" for the best that targets
-        share.
+        The task, or the YAML file of one of your own; "multitask" asks for the best source prompt,
+        "group" for the best that targets share.
     from_mlflow
         Ask MLflow's model registry instead of lineage.
     """

@@ -1,6 +1,8 @@
 """Answers for people: tables and trees on stdout."""
 
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from pipelines.ancestry import Node
     from pipelines.capability import Cell, Method
     from tasks import Data, Example, Task
+    from tasks.own.survey import Survey
 
 console = Console()
 
@@ -66,6 +69,20 @@ def show_methods(methods: Sequence["Method"]) -> None:
 def _cell(cell: "Cell", notes: Sequence[str]) -> str:
     mark = f" ({notes.index(cell.note) + 1})" if cell.note else ""
     return f"{'yes' if cell.works else 'no'}{mark}"
+
+
+def show_survey(survey: "Survey", file: Path) -> None:
+    """Print what was found in the rows of a user's task."""
+    rows = ", ".join(f"{count:,} {split}" for split, count in survey.rows.items())
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    say(f"{survey.task}: {survey.kind}, {rows} rows; a row's number does not count the header")
+    if survey.labels:
+        say(", ".join(f"{label} {count:,}" for label, count in survey.labels.items()))
+    say(f"longest input: {survey.longest:,} tokens")
+    for one in survey.findings:
+        say(f"{one.level}: {one.message}")
+    if not survey.errors:
+        say(f"next: prompt-transfer adapt {file}")
 
 
 def show_tree(node: "Node") -> None:

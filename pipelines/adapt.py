@@ -13,6 +13,9 @@ from pipelines.spec import AdaptSpec
 from pipelines.training import generator
 from pipelines.tuning import Training, run_alone, tuning
 
+STARTS = ("average", "identity")
+"""Of a task vector; the third way is the name of a source task."""
+
 
 class NotASource(ValueError):
     """A prompt is to be adapted that is no source prompt: a target's, a teacher, or a context."""
@@ -63,7 +66,7 @@ def check_parent(parent: PromptRecord, spec: AdaptSpec | GroupSpec, backbone: Ba
     # A target's has a shared part too, but one that has seen the target's answers.
     if parent.kind != "source":
         raise NotASource(parent)
-    if spec.start not in {"average", "identity", *parent.tasks}:
+    if spec.start not in {*STARTS, *parent.tasks}:
         raise UnknownStart(spec.start, parent)
 
 

@@ -36,9 +36,10 @@ def baseline(spec: BaselineSpec, svc: Services) -> str:
     request = ask(
         "baseline",
         spec,
-        spec.task,
+        given.task.name,
         backbone,
         svc,
+        given=[given],
         datasets={
             "train": [given.training_info(spec.train_rows, None)],
             **{exam.dataset.split: [exam.dataset] for exam in exams},

@@ -49,9 +49,10 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
     request = ask(
         "evaluate",
         spec,
-        spec.task,
+        given.task.name,
         backbone,
         svc,
+        given=[given],
         datasets={
             "train": [given.info("train")] if backbone is None else [],
             "test": [exam.dataset],
@@ -61,8 +62,8 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
     )
     if done := svc.lineage.find(request.sha):
         return done.id
-    steering = vector(known, spec.task, svc) if known else None
-    with svc.lineage.record(request) as run, svc.progress("evaluate", spec.task, 0):
+    steering = vector(known, given.task.name, svc) if known else None
+    with svc.lineage.record(request) as run, svc.progress("evaluate", request.task, 0):
         if backbone is None:
             answers = majority(given.task, given.examples("train"), exam.examples)
         else:

@@ -122,9 +122,10 @@ def _request(
     return ask(
         "few_shot",
         spec,
-        spec.task,
+        given.task.name,
         svc.backbone(spec.backbone, spec.precision),
         svc,
+        given=[given],
         datasets={
             "train": [given.training_info(None, spec.draw)],
             "validation": [given.info("validation", spec.validation_rows)],

@@ -75,6 +75,7 @@ def member(spec: GroupSpec, task: str, group: str, svc: Services) -> str:
         given.task.name,
         svc.backbone(spec.backbone, spec.precision),
         svc,
+        given=[given],
         datasets={"validation": [info]},
         limits=[given.limits(spec.max_length)],
         reads={"source": [str(trained.prompt)]},

@@ -69,11 +69,13 @@ def take_in(spec: ImportSpec, adapter: Adapter, svc: Services) -> str:
             backbone, spec.backbone, len(prompt.task(0)), spec.max_length, instead="a larger model"
         )
     kind = _kind(prompt)
-    known = _known(spec, svc)
+    names = [one.task.name for one in given]
+    known = _known(spec, names, svc)
     # A prompt that a group of targets shares looks like a source prompt, and is none.
-    of = known.task if known else MULTITASK if kind == "source" else spec.tasks[0]
+    of = known.task if known else MULTITASK if kind == "source" else names[0]
     request = ask(
         "import", spec, of, backbone, svc,
+        given=given,
         datasets={"validation": [one.info("validation", spec.validation_rows) for one in given]},
         limits=[one.limits(spec.max_length) for one in given],
     )  # fmt: skip
@@ -111,13 +113,13 @@ def _check(spec: ImportSpec, adapter: Adapter, backbone: Backbone) -> None:
             raise NoFit(spec.backbone, what, theirs, its)
 
 
-def _known(spec: ImportSpec, svc: Services) -> PromptRecord | None:
+def _known(spec: ImportSpec, names: Sequence[str], svc: Services) -> PromptRecord | None:
     """Return what lineage knows already of the same prompt, if it is for the same tasks."""
     try:
         known = svc.lineage.get_prompt(spec.adapter)
     except UnknownId:
         return None
-    if list(known.tasks or [known.task]) != spec.tasks:
+    if list(known.tasks or [known.task]) != names:
         raise OtherTasks(known)
     return known
 

@@ -16,6 +16,7 @@ from mpt.peft_format import unpack
 from mpt.prompt import MultitaskPrompt
 from mpt.signals import Signals
 from mpt.teacher_states import TeacherStates, can_keep
+from pipelines.inputs import TaskInput
 from pipelines.mixture import Drawn, Mixture, ask_mixed
 from pipelines.prompts import check_backbone
 from pipelines.records import MULTITASK, PromptRecord, ReadRole
@@ -59,7 +60,7 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
     for one in given:
         one.check_length(backbone, spec.backbone, spec.prompt_length, spec.max_length)
     needed = spec.distillation.weight > 0 or spec.start == "teachers"
-    known = _check_teachers(spec, teachers, backbone, svc) if needed else []
+    known = _check_teachers(spec, teachers, given, svc) if needed else []
     reads: dict[ReadRole, list[str]] = {"teacher": [one.sha for one in known]} if known else {}
     request = ask_mixed("learn", spec, MULTITASK, given, svc, reads=reads)
     if done := svc.lineage.find(request.sha):
@@ -106,12 +107,13 @@ def _teaching(
 
 
 def _check_teachers(
-    spec: LearnSpec, teachers: Sequence[str], backbone: Backbone, svc: Services
+    spec: LearnSpec, teachers: Sequence[str], given: Sequence[TaskInput], svc: Services
 ) -> list[PromptRecord]:
+    backbone = svc.backbone(spec.backbone, spec.precision)
     known = [svc.lineage.get_prompt(sha) for sha in teachers]
     for one in known:
         check_backbone(one, spec.backbone, backbone)
-    wanted = [(task, spec.prompt_length) for task in spec.tasks]
+    wanted = [(one.task.name, spec.prompt_length) for one in given]
     if [(one.task, one.num_tokens) for one in known] != wanted:
         raise WrongTeachers(spec, known)
     return known

@@ -86,6 +86,7 @@ def ask_mixed(
         task,
         svc.backbone(spec.backbone, spec.precision),
         svc,
+        given=given,
         datasets={
             "train": [one.info("train", spec.train_rows) for one in given],
             "validation": [one.info("validation", spec.validation_rows) for one in given],

@@ -138,7 +138,7 @@ def _row(spec: TransferSpec, target: Target, svc: Services) -> Row:
         key=lambda run: validation(run).value,
     )
     return Row(
-        task=target.task,
+        task=given.task.name,
         family=given.task.family,
         metric=metric,
         n_train=len(given.examples("train", spec.adapt.train_rows)),

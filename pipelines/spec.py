@@ -8,6 +8,7 @@ from the content behind them (`fingerprint`).
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -233,4 +234,6 @@ def _asked(kind: str, value: object) -> str:
         return "is not given"
     if kind == "extra_forbidden":
         return "is not a key of a spec"
-    return f"is {value!r}" if not isinstance(value, dict) else "does not fit"
+    short = Repr()  # ten lines of YAML can stand for a billion words
+    short.maxstring, short.maxlevel = 80, 2
+    return f"is {short.repr(value)}" if not isinstance(value, dict) else "does not fit"

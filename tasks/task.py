@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tasks.splits import Splits
 
-__all__ = ["Example", "Generated", "Hub", "Metric", "Row", "Splits", "Task"]
+__all__ = ["Example", "Files", "Generated", "Hub", "Metric", "Row", "Splits", "Task"]
 
 Row = Mapping[str, Any]
 
@@ -46,6 +47,23 @@ class Hub:
 
 
 @dataclass(frozen=True)
+class Files:
+    """Rows from the files of a user's own task.
+
+    Args:
+        folder: where the task's own file is; `names` begin there.
+        names: the file of each split, as the user wrote it.
+        encoding: of a CSV file.
+        delimiter: of a CSV file.
+    """
+
+    folder: Path
+    names: Mapping[str, str]
+    encoding: str = "utf-8"
+    delimiter: str = ","
+
+
+@dataclass(frozen=True)
 class Generated:
     """Rows that the project makes itself: the same ones for the same seed, for ever.
 
@@ -80,12 +98,14 @@ class Task:
         max_answer: tokens decoded at most.
         every_answer: train on each right answer in turn, not only on the first (ReCoRD).
         role: in the mini suite, whether the nano backbones may have seen its answers.
+        definition: of a user's own task, what its file says, as JSON.
+        identity: of a user's own task, the SHA-256 of what in it can change a result.
     """
 
     name: str
-    benchmark: Literal["glue", "superglue", "squad", "mini"]
+    benchmark: Literal["glue", "superglue", "squad", "mini", "own"]
     family: str
-    source: Hub | Generated
+    source: Hub | Generated | Files
     read: Callable[[Row], Example]
     columns: tuple[str, ...]
     labels: tuple[str, ...]
@@ -95,6 +115,8 @@ class Task:
     max_answer: int = 16
     every_answer: bool = False
     role: Literal["source", "target", ""] = ""
+    definition: str = ""
+    identity: str = ""
 
     def __post_init__(self) -> None:
         # The name becomes a folder under `--data`: it must not climb out of it.
