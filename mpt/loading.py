@@ -57,8 +57,7 @@ def load(
     """
     place = _place(name)
     try:
-        config, tokenizer = _described(place, name)
-        kind = _kind(config, name)
+        _, kind, tokenizer = _described(place, name)
         # No pickle, and the file's own dtype, which is what the digest is taken of.
         auto: Any = AutoModelForSeq2SeqLM if kind is EncoderDecoder else AutoModelForCausalLM
         model, report = auto.from_pretrained(
@@ -86,12 +85,12 @@ def ruler(name: str) -> tuple[int | None, Callable[[Sequence[str]], list[int]]]:
         UnsupportedBackbone: it is another kind of model.
     """
     try:
-        config, tokenizer = _described(_place(name), name)
+        config, kind, tokenizer = _described(_place(name), name)
+    except UnsupportedBackbone:
+        raise
     except (OSError, ValueError) as error:
-        if isinstance(error, UnsupportedBackbone):
-            raise
         raise UnknownBackbone(name, error) from error
-    whole = _kind(config, name) is EncoderDecoder  # its end of text is the tokenizer's own
+    whole = kind is EncoderDecoder  # its end of text is the tokenizer's own
     before, after = (0, "") if whole else (len(begin_of_text(tokenizer)), ANSWER)
 
     def lengths(texts: Sequence[str]) -> list[int]:
@@ -106,13 +105,14 @@ def _place(name: str) -> str:
     return str(Path(str(files("mpt") / "nano" / name))) if name in NANO else name
 
 
-def _described(place: str, name: str) -> tuple[Any, Any]:
-    """Return the configuration and the tokenizer."""
+def _described(place: str, name: str) -> tuple[Any, type[Backbone], Any]:
+    """Return the configuration, which backbone it makes, and the tokenizer."""
     config = AutoConfig.from_pretrained(place)
+    kind = _kind(config, name)
     tokenizer = AutoTokenizer.from_pretrained(place)
     if is_blank(tokenizer):
         raise UnknownBackbone(name, "it has no tokenizer")
-    return config, tokenizer
+    return config, kind, tokenizer
 
 
 def _kind(config: Any, name: str) -> type[Backbone]:
