@@ -58,6 +58,8 @@ def source_for(specs: Sequence["AdaptSpec"], named: str, svc: "Services") -> str
     from pipelines.adapt import check_parent
 
     given = [svc.task(spec.task) for spec in specs]
+    for one in given:
+        one.check_split("train")
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
     parent = svc.lineage.get_prompt(source_prompt(named, backbone.digest, svc.lineage))
     for spec, one in zip(specs, given, strict=True):

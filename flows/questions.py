@@ -1,7 +1,9 @@
 """The commands that only ask. They answer at once: no torch, no MLflow, no Prefect, no pydantic."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
@@ -20,6 +22,7 @@ def tasks(
     /,
     *,
     show: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    stats: bool = False,
     common: Shared = None,
 ) -> None:
     """List all tasks, or describe one.
@@ -29,13 +32,18 @@ def tasks(
     name
         One task.
     show
-        Print so many of its training rows as the model reads them.
+        Print so many of its training rows as the model reads them; of a test set, test rows.
+    stats
+        Count the rows and labels, and score the commonest answer, of all tasks that --data has.
     """
     import tasks as registry
     from flows import tables
 
     common = common or Common()
     settings = common.use()
+    if stats:
+        _count([registry.get(name)] if name else registry.all_tasks(), settings.data, common.json)
+        return
     if name is None:
         found = registry.all_tasks()
         if common.json:
@@ -45,11 +53,23 @@ def tasks(
         return
     task = registry.get(name)
     data = registry.load(task, settings.data) if show else None
-    rows = data.train[:show] if data else []
+    rows = (data.train or data.test)[:show] if data else []
     if common.json:
         print_json({**describe(task), "rows": [one._asdict() for one in rows]})
     else:
         tables.show_task(task, rows, data)
+
+
+def _count(chosen: Sequence["Task"], folder: Path | None, as_json: bool) -> None:
+    from flows import tables
+    from tasks.stats import measure
+
+    with tables.counting([task.name for task in chosen]) as names:
+        found = [measure(task, folder) for task, _ in zip(chosen, names, strict=True)]
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        tables.show_stats(found)
 
 
 def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> None:
@@ -115,6 +135,8 @@ def show(best: "Best") -> str:
 
 def describe(task: "Task") -> dict[str, Any]:
     """Return what `tasks` prints of one task."""
+    from tasks.describe import origin
+
     return {
         "name": task.name,
         "benchmark": task.benchmark,
@@ -122,4 +144,7 @@ def describe(task: "Task") -> dict[str, Any]:
         "role": task.role,
         "labels": list(task.labels),
         "metrics": list(task.metrics),
+        "source": origin(task),
+        "licence": task.licence,
+        "citation": task.citation,
     }

@@ -16,6 +16,8 @@ def check(spec: TransferSpec, svc: Services) -> None:
             the wrong kind.
     """
     given = {name: svc.task(name) for name in (*spec.sources, *spec.targets)}
+    for one in given.values():
+        one.check_split("train")
     backbone = svc.backbone(spec.backbone, spec.precision)
     distil = spec.learn.distillation
     if distil.encoder_layers and backbone.architecture == "decoder-only":

@@ -2,11 +2,15 @@
 
 from difflib import get_close_matches
 
-from tasks import glue, mini, squad, superglue
-from tasks.task import Task
+from itertools import chain
 
+from tasks import cpt, diagnostics, glue, mini, mrqa, nlg, others, squad, superglue
+from tasks.task import Task
+from tasks.variants import variant
+
+BENCHMARKS = (glue, superglue, diagnostics, squad, mrqa, others, nlg, cpt, mini)
 TASKS: dict[str, Task] = {
-    task.name: task for task in [*glue.ALL, *superglue.ALL, *squad.ALL, *mini.ALL]
+    task.name: task for task in chain.from_iterable(one.ALL for one in BENCHMARKS)
 }
 
 
@@ -20,15 +24,18 @@ class UnknownTask(LookupError):
 
 
 def get(name: str) -> Task:
-    """Return the task called `name`.
+    """Return the task called `name`, or a variant, such as `rte-numbers`; see `tasks.variants`.
 
     Raises:
         UnknownTask: there is none; the message offers the nearest name.
     """
-    try:
+    if name in TASKS:
         return TASKS[name]
-    except KeyError:
-        raise UnknownTask(name) from None
+    base, _, kind = name.rpartition("-")
+    found = variant(TASKS[base], kind) if base in TASKS else None
+    if found is None:
+        raise UnknownTask(name)
+    return found
 
 
 def names() -> list[str]:

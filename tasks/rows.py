@@ -87,6 +87,11 @@ def texts(values: object, column: str) -> tuple[str, ...]:
 
 def template(form: str, labels: Sequence[str]) -> Callable[[Row], Example]:
     """Return a reader: `form` with the row's texts is the input, its label's word the answer."""
+    return reader(form, lambda row: label(row, labels))
+
+
+def reader(form: str, answer: Callable[[Row], str]) -> Callable[[Row], Example]:
+    """Return a reader: `form` with the row's texts is the input, `answer` of the row the answer."""
     parts = [(format_, name) for format_, name, _, _ in Formatter().parse(form)]
 
     def read(row: Row) -> Example:
@@ -96,6 +101,6 @@ def template(form: str, labels: Sequence[str]) -> Callable[[Row], Example]:
             if column:
                 start, written = len(written), written + text(row, column)
                 fields.append((start, len(written)))
-        return Example(written, (label(row, labels),), fields=tuple(fields))
+        return Example(written, (answer(row),), fields=tuple(fields))
 
     return read
