@@ -22,7 +22,7 @@ from transformers.utils import logging
 
 from benchmarks.cases import CASES, TRIALS, Trial
 from benchmarks.chart import draw
-from benchmarks.paired import TOLERANCE, Agreement, agreement, is_noisy, ratio, rounds
+from benchmarks.paired import Agreement, agreement, is_noisy, ratio, rounds
 from benchmarks.peak_memory import in_a_child
 from benchmarks.peers import Setting, Shape, Work
 
@@ -104,13 +104,18 @@ def _times(
 
 
 def _memory(trial: Trial, setting: Setting, timed: Row) -> Row:
-    """Return the memory that one step adds to the loaded model; the results are those timed."""
-    ours, theirs = (in_a_child(trial.case, side, setting) for side in ("ours", timed.peer))
+    """Return the memory that one step adds to the loaded model; the results are those timed.
+
+    Where a peer takes several processes, it is all the memory of all of them.
+    """
+    parts = range(trial.processes) if trial.processes > 1 else [None]
+    ours = in_a_child(trial.case, "ours", setting, parts[0])
+    theirs = sum(in_a_child(trial.case, timed.peer, setting, part) for part in parts)
     share = ours / theirs
     return replace(
         timed, measure="memory", ratio=share, q1=share, q3=share, pairs=1, ours=ours, null=None,
         cpu=None, flops=None, target=trial.memory,
-        refused=max(timed.equality.values()) > TOLERANCE[setting.dtype],
+        refused=max(timed.equality.values()) > setting.tolerance,
     )  # fmt: skip
 
 
@@ -151,10 +156,10 @@ def chosen(args: argparse.Namespace) -> Iterator[tuple[Trial, Setting]]:
         if trial.case in args.case and (not args.size or size in args.size):
             layers = args.layers or trial.layers
             shape = Shape(
-                trial.context, trial.batch, layers, model=trial.model, text=trial.text,
-                labels=trial.labels,
+                trial.context, trial.batch, layers, trial.width, model=trial.model,
+                text=trial.text, labels=trial.labels,
             )  # fmt: skip
-            yield trial, Setting(shape, args.device, DTYPES[args.dtype], args.seed)
+            yield trial, Setting(shape, args.device, DTYPES[args.dtype], args.kernels, args.seed)
 
 
 def parsed() -> argparse.Namespace:
@@ -164,7 +169,8 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--size", action="append", help="CxB, such as 256x8; else all")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="fp32", choices=DTYPES)
-    parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument("--kernels", default="same", choices=["same", "best"])
+    parser.add_argument("--pairs", type=int, help="rounds; without it 5, of the slowest 3")
     parser.add_argument("--layers", type=int, help="fewer for a quick look")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", type=Path, help="file for the figures")
@@ -183,7 +189,7 @@ def main() -> None:
     print(line(list(COLUMNS)))
     found: list[Row] = []
     for trial, setting in chosen(args):
-        for row in measure(trial, setting, args.pairs):
+        for row in measure(trial, setting, args.pairs or trial.pairs):
             print(line(cells(row)), flush=True)
             found.append(row)
     if args.json:

@@ -18,7 +18,6 @@ SPREAD = 0.25
 than so much of the median, says that the machine was busy: the figures are refused."""
 LOOSE = {"generate": 0.02}
 """PEFT counts padding on the left as positions, so that its scores differ; their order must not."""
-TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-5, torch.bfloat16: 0.1}
 
 
 class Ratio(NamedTuple):
@@ -47,17 +46,21 @@ def agreement(
 ) -> dict[str, Agreement]:
     """Return how far each peer is from us: in float64 on a few rows, and on the work as timed."""
     few = replace(setting.shape, batch=min(SMALL, setting.shape.batch))
-    exact = make(replace(setting, shape=few, dtype=torch.float64))
+    exact_setting = replace(setting, shape=few, dtype=torch.float64)
+    exact = make(exact_setting)
     apart = {}
     for peer in work.peers:
-        wide, run = _apart(exact, peer, torch.float64), _apart(work, peer, setting.dtype)
+        wide, run = _apart(exact, peer, exact_setting), _apart(work, peer, setting)
         apart[peer] = Agreement(wide[0], run[0], wide[1] and run[1])
     return apart
 
 
-def _apart(work: Work, peer: str, dtype: torch.dtype) -> tuple[float, bool]:
+def _apart(work: Work, peer: str, setting: Setting) -> tuple[float, bool]:
     """Return the largest difference between our results and a peer's; and whether it is small."""
-    ours, theirs = work.ours(0), getattr(work, peer)(0)
+    with setting.running("ours"):
+        ours = work.ours(0)
+    with setting.running(peer):
+        theirs = getattr(work, peer)(0)
     far = {
         name: float((ours[name].double() - theirs[name].double()).abs().max()) for name in theirs
     }
@@ -66,7 +69,7 @@ def _apart(work: Work, peer: str, dtype: torch.dtype) -> tuple[float, bool]:
     # In the largest gradient of all: a norm undoes most of what a left factor does, so that its
     # own gradient is what is left of terms a thousand times larger.
     gradient = max(far.values(), default=0.0) / max(sizes.values(), default=1.0)
-    limit = LOOSE.get(peer, TOLERANCE[dtype])
+    limit = max(LOOSE.get(peer, 0.0), setting.tolerance)
     holds = gradient <= limit and loss <= max(limit / 10, 1e-6)
     return max(gradient, loss), holds and _same_answers(ours, theirs)
 
@@ -96,7 +99,8 @@ def rounds(work: Work, setting: Setting, pairs: int) -> dict[str, list[Seconds]]
     order = Random(setting.seed)
     for at in range(pairs):
         for name in order.sample(names, len(names)):
-            seconds[name].append(_seconds(sides[name], at % BATCHES, setting.device))
+            with setting.running(name):
+                seconds[name].append(_seconds(sides[name], at % BATCHES, setting.device))
     return seconds
 
 

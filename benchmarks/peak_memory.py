@@ -1,4 +1,4 @@
-"""How much memory one step takes above the loaded model, in a process of its own.
+"""How much memory one step takes, above the loaded model or with it, in a process of its own.
 
 `python -m benchmarks.peak_memory '{"case": "cpt_train", "side": "ours", ...}'` prints bytes.
 """
@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -18,12 +19,15 @@ from benchmarks.paired import synchronize
 from benchmarks.peers import Setting, Shape
 
 
-def in_a_child(case: str, side: str, setting: Setting) -> int:
-    """Return the bytes that one step of `side` takes in a fresh process."""
+def in_a_child(case: str, side: str, setting: Setting, part: int | None = None) -> int:
+    """Return the bytes that one step of `side` takes in a fresh process.
+
+    With a `part`, those of the whole process that does this part of the work only.
+    """
     asked = {
         "case": case, "side": side, "shape": asdict(setting.shape), "device": setting.device,
         "dtype": str(setting.dtype).removeprefix("torch."), "seed": setting.seed,
-        "threads": torch.get_num_threads(),
+        "threads": torch.get_num_threads(), "part": part,
     }  # fmt: skip
     child = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "benchmarks.peak_memory", json.dumps(asked)],
@@ -37,9 +41,28 @@ def of_a_step(case: str, side: str, setting: Setting) -> int:
     step = getattr(CASES[case](setting), side)
     gc.collect()
     loaded = _begin(setting.device)
-    step(0)
+    with setting.running(side):
+        step(0)
     synchronize(setting.device)
     return _peak(setting.device) - loaded
+
+
+def of_a_process(case: str, side: str, setting: Setting, part: int) -> int:
+    """Return the bytes of this process at the peak of a step, with all that is loaded.
+
+    A peer's process does one part of the work, and ours all of it; neither loads the other side.
+    """
+    work: Any = CASES[case](setting)
+    if side != "ours":
+        work.only(part)
+    with setting.running(side):
+        getattr(work, side)(0)  # loads what it needs
+        vars(setting).pop("model")  # of which each side has a copy
+        gc.collect()
+        _begin(setting.device)
+        getattr(work, side)(0)
+    synchronize(setting.device)
+    return _peak(setting.device)
 
 
 def _begin(device: str) -> int:
@@ -70,8 +93,10 @@ def main(text: str) -> None:
     asked = json.loads(text)
     torch.set_num_threads(asked["threads"])
     dtype = getattr(torch, asked["dtype"])
-    setting = Setting(Shape(**asked["shape"]), asked["device"], dtype, asked["seed"])
-    print(of_a_step(asked["case"], asked["side"], setting))
+    shape = Shape(**asked["shape"])
+    setting = Setting(shape, asked["device"], dtype, seed=asked["seed"])
+    what, part = (asked["case"], asked["side"], setting), asked["part"]
+    print(of_a_step(*what) if part is None else of_a_process(*what, part))
 
 
 if __name__ == "__main__":

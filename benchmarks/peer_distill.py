@@ -50,9 +50,9 @@ class T5Distillation(T5Mixed):
         taught = self.kept[at].signals(drawn, batch, SETTINGS)
         return source_loss(self.backbone, self.prompt, taught, batch, SETTINGS)
 
-    def peft_loss(self, inputs: Mapping[str, Any]) -> Tensor:
+    def peft_loss(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
         """Return the same loss of PEFT's student, whose teachers run beside it."""
-        heard = self.model(**inputs, output_hidden_states=True)
+        heard = model(**inputs, output_hidden_states=True)
         with torch.no_grad():
             taught = self.teacher(**inputs, output_hidden_states=True)
         there = inputs["labels"] != IGNORED
@@ -68,7 +68,4 @@ class T5Distillation(T5Mixed):
     def flops(self) -> tuple[float, float]:
         """Return ours, and PEFT's with padding, of which the teachers' pass is forward only."""
         ours, theirs = super().flops()
-        return ours, theirs + sum(
-            self.flops_of(self.padded_lengths(batch), batch, training=False)
-            for batch in self.batches
-        )
+        return ours, theirs + sum(self.peft_flops(batch, training=False) for batch in self.batches)

@@ -1,6 +1,7 @@
 """Adaptation of eight targets: by PEFT one after another, by us side by side."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, ClassVar
 
 import peft
@@ -9,8 +10,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.peer_mpt import LABEL
-from benchmarks.peer_t5 import END, LENGTHS, t5_flops
+from benchmarks.peer_t5 import END, LENGTHS, our_t5_flops, t5_flops
 from benchmarks.peers import BATCHES, Outcome, Setting, gradient
+from mpt.backbone import Backbone
 from mpt.encoding import IGNORED, flatten
 from mpt.prompt import MultitaskPrompt
 from mpt.together import Asked, losses_of
@@ -26,19 +28,35 @@ class T5FanOut:
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
-        self.backbone = setting.backbone()
+        self.targets: Sequence[int] = range(len(LENGTHS))
         draws = setting.draws()
         self.batches = [[self._rows(draws, length) for length in LENGTHS] for _ in range(BATCHES)]
         self.prompts = [self._prompt(draws) for _ in LENGTHS]
+
+    def only(self, target: int) -> None:
+        """Let PEFT's side adapt one target, as a process of its own would."""
+        self.targets = [target]
+
+    @cached_property
+    def backbone(self) -> Backbone:
+        """Our side, loaded when it is first needed."""
+        loaded: Backbone = self.setting.backbone()
+        return loaded
+
+    @cached_property
+    def model(self) -> Any:
+        """PEFT's side, with an adapter for each target, loaded when it is first needed."""
         config = peft.MultitaskPromptTuningConfig(
             task_type="SEQ_2_SEQ_LM", num_tasks=1, num_ranks=1,
-            num_virtual_tokens=setting.shape.context, num_transformer_submodules=1,
+            num_virtual_tokens=self.setting.shape.context, num_transformer_submodules=1,
         )  # fmt: skip
-        self.model = setting.in_peft(config).eval()
-        for at, prompt in enumerate(self.prompts):
-            self.model.add_adapter(str(at), config)
-            for weight, value in zip(self._weights(at), prompt.parameters(), strict=True):
+        model = self.setting.in_peft(config).eval()
+        for at in self.targets:
+            model.add_adapter(str(at), config)
+            prompt = list(self.prompts[at].parameters())
+            for weight, value in zip(_weights(model, at), prompt, strict=True):
                 weight.data = value.detach().clone().reshape(weight.shape)
+        return self.setting.own(model)
 
     def _rows(self, draws: torch.Generator, middle: int) -> Rows:
         lengths = torch.randn(self.setting.shape.batch, generator=draws).mul(0.35).exp() * middle
@@ -54,11 +72,6 @@ class T5FanOut:
         v = 1 + 0.1 * torch.randn(1, shape[1], generator=draws)
         prompt: MultitaskPrompt = self.setting.own(MultitaskPrompt(shared, [u], [v]))
         return prompt
-
-    def _weights(self, at: int) -> list[Tensor]:
-        """Return PEFT's shared prompt, u and v of target `at`."""
-        encoder = self.model.prompt_encoder[str(at)]
-        return [encoder.embedding.weight, encoder.prefix_task_cols, encoder.prefix_task_rows]
 
     def ours(self, at: int) -> Outcome:
         """Return all losses, and each target's gradients."""
@@ -76,12 +89,12 @@ class T5FanOut:
         """Return the same, one target after the other."""
         self.model.zero_grad(set_to_none=True)
         losses = []
-        for target, rows in enumerate(self.batches[at]):
+        for target in self.targets:
             self.model.set_adapter(str(target))
-            loss = self.model(**self._inputs(rows)).loss
+            loss = self.model(**self._inputs(self.batches[at][target])).loss
             loss.backward()
             losses.append(loss.detach())
-        return _outcome(torch.stack(losses), [self._weights(k) for k in range(len(LENGTHS))])
+        return _outcome(torch.stack(losses), [_weights(self.model, k) for k in self.targets])
 
     def _inputs(self, rows: Rows) -> dict[str, Any]:
         ids, mask = self.setting.padded([text for text, _ in rows])
@@ -97,11 +110,17 @@ class T5FanOut:
         ours = theirs = 0.0
         for rows in (some for batch in self.batches for some in batch):
             lengths = [len(text) for text, _ in rows]
-            ours += t5_flops(self.setting.shape, lengths, (1 + LABEL) * len(rows))
+            ours += our_t5_flops(self.setting.shape, lengths, (1 + LABEL) * len(rows))
             theirs += t5_flops(
                 self.setting.shape, [max(lengths)] * len(rows), (1 + LABEL) * len(rows)
             )
         return ours, theirs
+
+
+def _weights(model: Any, at: int) -> list[Tensor]:
+    """Return PEFT's shared prompt, u and v of target `at`."""
+    encoder = model.prompt_encoder[str(at)]
+    return [encoder.embedding.weight, encoder.prefix_task_cols, encoder.prefix_task_rows]
 
 
 def _outcome(losses: Tensor, weights: Sequence[Sequence[Tensor]]) -> Outcome:

@@ -46,6 +46,7 @@ class MptTraining(ABC):
                 num_transformer_submodules=1,
             )
         )
+        self.tuned = setting.tuned(self.model)
         encoder = self.model.prompt_encoder["default"]
         self.trained: dict[str, Tensor] = {
             "shared": encoder.embedding.weight,
@@ -79,22 +80,22 @@ class MptTraining(ABC):
         loss: Tensor = self.backbone(self.prompt(batch.task_ids), batch).loss
         return loss
 
-    def peft_step(self, parts: Sequence[Mapping[str, Any]]) -> Outcome:
+    def peft_step(self, model: Any, parts: Sequence[Mapping[str, Any]]) -> Outcome:
         """Return PEFT's, of one batch in parts: what each is called with, and its `share`."""
         self.model.zero_grad(set_to_none=True)
         total = 0.0
         for part in parts:
             inputs = dict(part)
             share = inputs.pop("share")
-            loss = share * self.peft_loss(inputs)
+            loss = share * self.peft_loss(model, inputs)
             loss.backward()
             total += loss.detach()
         found = {name: gradient(weight) for name, weight in self.trained.items()}
         return {"loss": torch.as_tensor(total), **found}
 
-    def peft_loss(self, inputs: Mapping[str, Any]) -> Tensor:
+    def peft_loss(self, model: Any, inputs: Mapping[str, Any]) -> Tensor:
         """Return PEFT's loss, a mean over label tokens."""
-        loss: Tensor = self.model(**inputs).loss
+        loss: Tensor = model(**inputs).loss
         return loss
 
 
@@ -116,12 +117,12 @@ class LmTraining(MptTraining):
         """Return what PEFT does with the mask that its documentation asks for."""
         self.model.train()
         mask = self.setting.padded([row.text + row.label for row in self.batches[at]])[1]
-        return self.peft_step([self._inputs(at) | {"attention_mask": mask}])
+        return self.peft_step(self.model, [self._inputs(at) | {"attention_mask": mask}])
 
     def peft_tuned(self, at: int) -> Outcome:
         """Return what PEFT does without a cache, and without a mask: padding is on the right."""
         self.model.eval()
-        return self.peft_step([self._inputs(at) | {"use_cache": False}])
+        return self.peft_step(self.tuned, [self._inputs(at) | {"use_cache": False}])
 
     def _inputs(self, at: int) -> dict[str, Any]:
         rows, device = self.batches[at], self.setting.device

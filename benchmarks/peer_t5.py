@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import peft
 import torch
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.peer_mpt import TASKS, MptTraining, Row
@@ -36,7 +37,7 @@ class T5Mixed(MptTraining):
     def peft(self, at: int) -> Outcome:
         """Return PEFT's, its dropout off: it would draw another mask."""
         self.model.eval()
-        return self.peft_step([self._inputs(self.batches[at], 1.0)])
+        return self.peft_step(self.model, [self._inputs(self.batches[at], 1.0)])
 
     def peft_tuned(self, at: int) -> Outcome:
         """Return what PEFT does in four groups of like length, of which each counts its share."""
@@ -46,7 +47,8 @@ class T5Mixed(MptTraining):
         groups = [rows[start : start + size] for start in range(0, len(rows), size)]
         labels = sum(len(row.label) for row in rows)
         return self.peft_step(
-            [self._inputs(some, sum(len(row.label) for row in some) / labels) for some in groups]
+            self.tuned,
+            [self._inputs(some, sum(len(row.label) for row in some) / labels) for some in groups],
         )
 
     def _inputs(self, rows: list[Row], share: float) -> dict[str, Any]:
@@ -62,18 +64,21 @@ class T5Mixed(MptTraining):
 
     def flops(self) -> tuple[float, float]:
         """Return ours, and PEFT's with padding."""
-        ours = [self.flops_of([len(row.text) for row in batch], batch) for batch in self.batches]
-        theirs = [self.flops_of(self.padded_lengths(batch), batch) for batch in self.batches]
-        return sum(ours), sum(theirs)
+        ours = sum(
+            our_t5_flops(self.setting.shape, [len(row.text) for row in rows], _answers(rows))
+            for rows in self.batches
+        )
+        return ours, sum(map(self.peft_flops, self.batches))
 
-    def padded_lengths(self, rows: list[Row]) -> list[int]:
-        """Return how long each row is in PEFT's batch."""
-        return [max(len(row.text) for row in rows)] * len(rows)
+    def peft_flops(self, rows: list[Row], *, training: bool = True) -> float:
+        """Return PEFT's on one batch, in which each row is as long as the longest."""
+        padded = [max(len(row.text) for row in rows)] * len(rows)
+        return t5_flops(self.setting.shape, padded, _answers(rows), training=training)
 
-    def flops_of(self, lengths: list[int], rows: list[Row], *, training: bool = True) -> float:
-        """Return the operations on inputs of so many tokens and on the answers, by formula."""
-        answers = len(rows) * max(len(row.label) for row in rows)
-        return t5_flops(self.setting.shape, lengths, answers, training=training)
+
+def _answers(rows: list[Row]) -> int:
+    """Return how many tokens are predicted, with padding."""
+    return len(rows) * max(len(row.label) for row in rows)
 
 
 class T5Grouped(T5Mixed):
@@ -89,14 +94,17 @@ class T5Grouped(T5Mixed):
         return many[start : start + size]
 
     def peft_tuned(self, at: int) -> Outcome:
-        """Return the same as `peft`: there is nothing left to sort."""
-        return self.peft(at)
+        """Return the same as `peft`, but compiled: there is nothing left to sort."""
+        return self.peft_step(self.tuned, [self._inputs(self.batches[at], 1.0)])
 
 
 class T5Ranking:
-    """An evaluation of a few batches: labels of one word each, and the end."""
+    """An evaluation of a few batches: labels of one word each, and the end.
 
-    peers: ClassVar[Sequence[str]] = ("forward", "generate")
+    Rows come as they are. We sort them ourselves, and so does PEFT where it is tuned.
+    """
+
+    peers: ClassVar[Sequence[str]] = ("forward", "generate", "peft_tuned")
 
     def __init__(self, setting: Setting) -> None:
         self.setting, shape = setting, setting.shape
@@ -105,8 +113,7 @@ class T5Ranking:
         draws = setting.draws()
         self.prompt = 0.5 * torch.randn(shape.context, shape.width, generator=draws)
         lengths = torch.randn(BATCHES * shape.batch, generator=draws).mul(0.35).exp()
-        # Longest first, as label_scores does it: that spares PEFT padding, too.
-        lengths = lengths.mul(shape.text).clamp(4, 512).sort(descending=True)[0]
+        lengths = lengths.mul(shape.text).clamp(4, 512)
         self.rows = [[*setting.text(draws, int(length)), END] for length in lengths]
         config = peft.PromptTuningConfig(
             task_type="SEQ_2_SEQ_LM", num_virtual_tokens=shape.context,
@@ -122,12 +129,21 @@ class T5Ranking:
         batch = self.setting.shape.batch
         return {"scores": label_scores(self.backbone, self.prompt, encoded, self.labels, batch)}
 
-    @torch.inference_mode()
     def forward(self, at: int) -> Outcome:
         """Return the scores of all rows, from a forward pass for each label."""
+        return {"scores": self._forward(self.rows)}
+
+    def peft_tuned(self, at: int) -> Outcome:
+        """Return the same, with the longest rows first: little is padding."""
+        order = sorted(range(len(self.rows)), key=lambda row: -len(self.rows[row]))
+        scores = self._forward([self.rows[row] for row in order])
+        return {"scores": scores[torch.tensor(order).argsort()]}
+
+    @torch.inference_mode()
+    def _forward(self, rows: list[list[int]]) -> Tensor:
         scores = []
-        for rows in self._parts():
-            ids, mask = self.setting.padded(rows)
+        for some in self._parts(rows):
+            ids, mask = self.setting.padded(some)
             of_labels = []
             for label in self.backbone.label_ids(self.labels):
                 wanted = ids.new_tensor(label).repeat(len(ids), 1)
@@ -136,12 +152,12 @@ class T5Ranking:
                 said = wide.log_softmax(dim=-1).gather(2, wanted.unsqueeze(2))
                 of_labels.append(said.sum(dim=(1, 2)))
             scores.append(torch.stack(of_labels, dim=1).cpu().float())
-        return {"scores": torch.cat(scores)}
+        return torch.cat(scores)
 
     @torch.inference_mode()
     def generate(self, at: int) -> Outcome:
         """Write two tokens to each row; it may be anything, so there is nothing to compare."""
-        for rows in self._parts():
+        for rows in self._parts(self.rows):
             ids, mask = self.setting.padded(rows)
             self.model.generate(
                 input_ids=ids, attention_mask=mask, min_new_tokens=2, max_new_tokens=2,
@@ -149,26 +165,38 @@ class T5Ranking:
             )  # fmt: skip
         return {}
 
-    def _parts(self) -> list[list[list[int]]]:
+    def _parts(self, rows: list[list[int]]) -> list[list[list[int]]]:
         batch = self.setting.shape.batch
-        return [self.rows[at : at + batch] for at in range(0, len(self.rows), batch)]
+        return [rows[at : at + batch] for at in range(0, len(rows), batch)]
 
     def flops(self) -> tuple[float, float]:
         """Return ours, and those of PEFT's forward passes with padding."""
         shape, labels = self.setting.shape, self.setting.shape.labels
         rows = len(self.rows)
-        ours = t5_flops(shape, [len(row) for row in self.rows], (1 + labels) * rows, training=False)
-        padded = [len(rows[0]) for rows in self._parts() for _ in rows]
+        lengths, answers = [len(row) for row in self.rows], (1 + labels) * rows
+        ours = our_t5_flops(shape, lengths, answers, training=False)
+        padded = [max(map(len, some)) for some in self._parts(self.rows) for _ in some]
         return ours, labels * t5_flops(shape, padded, 2 * rows, training=False)
 
 
 def t5_flops(shape: Shape, lengths: Sequence[int], answers: int, *, training: bool = True) -> float:
-    """Return the operations on texts of so many tokens behind a prompt each, by formula.
+    """Return PEFT's operations on texts of so many tokens behind a prompt each, by formula.
 
-    `answers` tokens are predicted; a decoder's own attention is left out.
+    `answers` tokens are predicted; the decoder's attention is left out.
     """
     weight, pair = (4, 14) if training else (2, 4)
     inputs = [shape.context + length for length in lengths]
     pairs = sum(length**2 for length in inputs)
     linear = (shape.body + shape.cross) * sum(inputs) + (shape.decoder + shape.head) * answers
     return weight * linear + pair * shape.width * shape.layers * pairs
+
+
+def our_t5_flops(
+    shape: Shape, lengths: Sequence[int], answers: int, *, training: bool = True
+) -> float:
+    """Return ours: answers go to the input's states, and these through no K and V for them."""
+    weight, pair = (4, 12) if training else (2, 4)
+    inputs = sum(shape.context + length for length in lengths)
+    looks = answers / len(lengths) * inputs * shape.heads * shape.width * shape.layers
+    spared = weight * shape.cross * (inputs - answers)
+    return t5_flops(shape, lengths, answers, training=training) - spared + pair * looks

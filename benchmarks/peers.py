@@ -5,7 +5,8 @@ C tokens in front (a context or a prompt)    B rows    S tokens of a row, padded
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar, Literal, Protocol
@@ -40,6 +41,7 @@ class Shape:
     batch: int  # B
     layers: int = 8
     width: int = 512
+    heads: int = 8
     vocabulary: int = 32000
     model: Literal["llama", "t5"] = "llama"
     text: int = 60
@@ -96,7 +98,29 @@ class Setting:
     shape: Shape
     device: str = "cpu"
     dtype: torch.dtype = torch.float32
+    kernels: Literal["same", "best"] = "same"
     seed: int = 0
+
+    @property
+    def tolerance(self) -> float:
+        """How far apart results may be, in the largest of the peer's values."""
+        if self.dtype == torch.float32 and self.kernels == "best":
+            return 1e-2
+        return {torch.float64: 1e-5, torch.float32: 1e-5, torch.bfloat16: 0.1}[self.dtype]
+
+    @contextmanager
+    def running(self, side: str) -> Iterator[None]:
+        """Run a side as it is run in this precision: in bfloat16, PEFT's under autocast.
+
+        The best kernels are those that a user of either may ask for: float32 by way of bfloat16.
+        """
+        before = torch.get_float32_matmul_precision()
+        best = self.kernels == "best" and self.dtype == torch.float32
+        torch.set_float32_matmul_precision("medium" if best else before)
+        kind = torch.device(self.device).type
+        with torch.autocast(kind, enabled=self.dtype == torch.bfloat16 and side != "ours"):
+            yield
+        torch.set_float32_matmul_precision(before)
 
     @cached_property
     def model(self) -> Any:
@@ -106,8 +130,9 @@ class Setting:
 
     def _t5(self) -> Any:
         config = T5Config(
-            vocab_size=self.shape.vocabulary, d_model=self.shape.width, d_kv=self.shape.width // 8,
-            d_ff=self.shape.feed_forward, num_layers=self.shape.layers, num_heads=8,
+            vocab_size=self.shape.vocabulary, d_model=self.shape.width,
+            d_kv=self.shape.width // self.shape.heads, d_ff=self.shape.feed_forward,
+            num_layers=self.shape.layers, num_heads=self.shape.heads,
             feed_forward_proj="gated-gelu", decoder_start_token_id=0, pad_token_id=0,
             eos_token_id=2,
         )  # fmt: skip
@@ -117,7 +142,8 @@ class Setting:
         config = LlamaConfig(
             vocab_size=self.shape.vocabulary, hidden_size=self.shape.width,
             intermediate_size=self.shape.feed_forward, num_hidden_layers=self.shape.layers,
-            num_attention_heads=8, max_position_embeddings=2048, tie_word_embeddings=False,
+            num_attention_heads=self.shape.heads, max_position_embeddings=2048,
+            tie_word_embeddings=False,
             attn_implementation="sdpa", bos_token_id=1, eos_token_id=2, pad_token_id=0,
         )  # fmt: skip
         return LlamaForCausalLM(config).eval()
@@ -129,10 +155,12 @@ class Setting:
         return make(copy.deepcopy(self.model), tokenizer, self.device, self.dtype)
 
     def in_peft(self, config: Any) -> Any:
-        """Return PEFT's side of the model, in training mode, as PEFT leaves it."""
-        model = peft.get_peft_model(copy.deepcopy(self.model).to(self.dtype), config)
-        # A prompt stays in float32, as with us; but all is float64 where the two are compared.
-        return model.to(self.device, torch.float64 if self.dtype == torch.float64 else None)
+        """Return PEFT's side of the model, in training mode, as PEFT leaves it: for autocast."""
+        return self.own(peft.get_peft_model(copy.deepcopy(self.model), config))
+
+    def tuned(self, model: Any) -> Any:
+        """Return PEFT's model as a user in a hurry has it: compiled, where that is fast."""
+        return torch.compile(model, dynamic=True) if self.device.startswith("cuda") else model
 
     def draws(self) -> torch.Generator:
         """Return where all that is random in the texts comes from."""
@@ -144,9 +172,9 @@ class Setting:
         ids: list[int] = drawn.tolist()
         return ids
 
-    def own(self, prompt: nn.Module) -> Any:
-        """Return a prompt where the model is, and in float64 where the model is."""
-        return prompt.to(self.device, torch.float64 if self.dtype == torch.float64 else None)
+    def own(self, module: nn.Module) -> Any:
+        """Return a module where the model is, and in float64 where the model is."""
+        return module.to(self.device, torch.float64 if self.dtype == torch.float64 else None)
 
     def padded(self, rows: Sequence[Sequence[int]], side: str = "right") -> tuple[Tensor, Tensor]:
         """Return rows of ids and the mask of their tokens, [B, S] each, padded with 0."""

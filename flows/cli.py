@@ -11,6 +11,8 @@ app = App(
     version_flags=["--version"],
     suppress_keyboard_interrupt=False,  # `main` has something to say
 )
+# No function can have the name of a statement; `tasks` has commands of its own.
+CALLED = {"take": "import", "app": "tasks"}
 for where, commands in {
     "flows.commands": {
         "demo": "Run the main job on the built-in tasks and backbone: a few minutes, no network.",
@@ -19,10 +21,16 @@ for where, commands in {
         "adapt": "Adapt a source prompt to one task or several, and test it on each.",
         "few_shot": "Learn tasks from a few examples each: CPT, beside its controls.",
     },
+    "flows.comparison": {
+        "baseline": "Train other methods through PEFT, such as LoRA, with the same budget.",
+    },
     "flows.questions": {
-        "tasks": "List all tasks, or describe one.",
+        "methods": "Say what each method trains, and on which backbones it works.",
         "best": "Say which prompt is best for a task, by validation score.",
         "lineage": "Print what a prompt or a run was made from, as a tree.",
+    },
+    "flows.own_tasks": {
+        "app": "List all tasks, or describe one; propose or check one of your own.",
     },
     "flows.interchange": {
         "export": "Write a prompt as an adapter's folder, for PeftModel.from_pretrained.",
@@ -30,8 +38,7 @@ for where, commands in {
     },
 }.items():
     for name, does in commands.items():
-        # No function can have the name of a statement.
-        app.command(f"{where}:{name}", name={"take": "import"}.get(name), help=does)
+        app.command(f"{where}:{name}", name=CALLED.get(name), help=does)
 
 
 def main() -> None:

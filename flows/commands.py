@@ -8,19 +8,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from pydantic import ConfigDict
 
 from flows.options import Common, print_json
-from pipelines.plan import FewShotPlan, TransferSpec
-from pipelines.spec import (
-    AdaptSpec,
-    ContextTraining,
-    Count,
-    Precision,
-    Seed,
-    TargetTraining,
-    Training,
-)
+from flows.recipes import AdaptOptions, FewShotOptions
+from pipelines.plan import TransferSpec
 
 Shared = Annotated[Common | None, Parameter(name="*")]
 
@@ -40,47 +31,6 @@ class NoTask(ValueError):
 
     def __init__(self, command: str, problem: str) -> None:
         super().__init__(f"{command} {problem}: `prompt-transfer tasks` lists them")
-
-
-class AdaptOptions(TargetTraining):
-    """How to adapt, from the command line."""
-
-    model_config = ConfigDict(strict=False)  # the command line is text
-
-    backbone: str = "nano-t5"
-    precision: Precision = "float32"
-    seed: Seed = 0
-    steps: Count = 100
-    batch_size: Count = 16
-
-
-class FewShotOptions(ContextTraining):
-    """How to learn from a few examples, from the command line."""
-
-    model_config = ConfigDict(strict=False)  # the command line is text
-
-    backbone: str = "nano-lm"
-    precision: Precision = "float32"
-    seed: Seed = 0
-    shots: Count = 4
-    """Examples in all, as many of each label as of any other."""
-    per_class: bool = False
-    """So many shots of each label."""
-    draws: Count = 10
-    """How often they are drawn anew."""
-    prompt_length: Count = 10
-    """Tokens of the prompt that is tuned on the same examples, for comparison."""
-
-    def plan(self, tasks: Sequence[str]) -> FewShotPlan:
-        """Return the jobs on `tasks`."""
-        given = dict(self)
-        context = {name: given.pop(name) for name in ContextTraining.model_fields}
-        moved = ContextTraining.model_validate(context)
-        tuning = Training(
-            steps=max(moved.steps, 1), batch_size=moved.batch_size, validations=moved.validations,
-            validation_rows=moved.validation_rows, max_length=moved.max_length,
-        )  # fmt: skip
-        return FewShotPlan(tasks=list(tasks), context=moved, tuning=tuning, **given)
 
 
 def demo(*, common: Shared = None) -> None:
@@ -134,6 +84,7 @@ def learn(spec: str, /, *, common: Shared = None) -> None:
 def adapt(
     *names: str,
     source: Annotated[str, Parameter(name="--from")] = "best",
+    together: bool = False,
     options: Annotated[AdaptOptions | None, Parameter(name="*")] = None,
     common: Shared = None,
 ) -> None:
@@ -145,12 +96,16 @@ def adapt(
         The target tasks.
     source
         Which source prompt: best, @champion, a version number, or a digest.
+    together
+        Train one prompt that all tasks share, with a task vector for each.
     """
-    common = common or Common()
+    common, options = common or Common(), options or AdaptOptions()
     common.use()
-    _check_names("adapt", names)
-    values = dict(options or AdaptOptions())
-    specs = [AdaptSpec.model_validate({**values, "task": name}) for name in names]
+    check_names("adapt", names)
+    if together:
+        _adapt_together(options, names, source, common)
+        return
+    specs = options.specs(names)
     from flows import scoreboard
     from flows.running import run_adapt
 
@@ -159,6 +114,22 @@ def adapt(
         print_json([asdict(one) for one in adapted])
     else:
         scoreboard.show_adapted(adapted)
+
+
+def _adapt_together(
+    options: AdaptOptions, names: Sequence[str], source: str, common: Common
+) -> None:
+    if len(names) < 2:
+        raise NoTask("adapt --together", "needs two tasks or more")
+    spec = options.group(names)
+    from flows import scoreboard
+    from flows.running import run_adapt_group
+
+    group = run_adapt_group(spec, source)
+    if common.json:
+        print_json(asdict(group))
+    else:
+        scoreboard.show_together(group)
 
 
 def few_shot(
@@ -178,7 +149,7 @@ def few_shot(
     """
     common = common or Common()
     common.use()
-    _check_names("few-shot", names)
+    check_names("few-shot", names)
     plan = (options or FewShotOptions()).plan(names)
     from flows import scoreboard
     from flows.running import run_few_shot
@@ -190,11 +161,19 @@ def few_shot(
         scoreboard.show_few_shot_report(report)
 
 
-def _check_names(command: str, names: Sequence[str]) -> None:
+def check_names(command: str, names: Sequence[str]) -> None:
+    """Refuse no task at all, and the same one twice."""
     if not names:
         raise NoTask(command, "needs a task")
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise NoTask(command, f"names {', '.join(twice)} twice")
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # no file can have such a name
+        return False
 
 
 def load_spec(name: str) -> TransferSpec:
@@ -206,7 +185,7 @@ def load_spec(name: str) -> TransferSpec:
     """
     folder = Path(str(files("pipelines") / "specs"))
     built_in = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    if Path(name).exists():
+    if _is_there(name):
         return TransferSpec.load(Path(name))
     if name not in built_in:
         raise NoSpec(name, list(built_in))

@@ -5,12 +5,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows.settings import open_lineage, open_registry
-from pipelines.records import MULTITASK, Best
+from pipelines.best import Best
+from pipelines.records import GROUP, MULTITASK
 
 if TYPE_CHECKING:
+    from pipelines.group_spec import GroupSpec
     from pipelines.lineage import Lineage
     from pipelines.services import Services
     from pipelines.spec import AdaptSpec
+
+
+MAKERS = {MULTITASK: "learn SPEC", GROUP: "adapt TASK TASK --together"}
+"""Which command makes the prompts of several tasks."""
 
 
 class NoPrompt(LookupError):
@@ -20,12 +26,17 @@ class NoPrompt(LookupError):
 
 
 def best_prompt(task: str, from_mlflow: bool) -> Best:
-    """Return the best prompt for `task`, from lineage or from MLflow alone.
+    """Return the best prompt for `task`, a name or a file, from lineage or from MLflow alone.
 
     Raises:
         UnknownTask: there is no such task.
+        BadDefinition: the file of a user's own task is not there, or wrong.
         NoPrompt: no prompt has been trained for it here.
     """
+    if "." in task:  # a file, since no name has a dot
+        import tasks
+
+        task = tasks.find(task).name
     if from_mlflow:
         with open_registry() as registry:
             found = registry.best_from_mlflow(task)
@@ -33,22 +44,18 @@ def best_prompt(task: str, from_mlflow: bool) -> Best:
         with open_lineage() as lineage:
             found = lineage.best(task)
     if found is None:
-        if task != MULTITASK:
+        if task not in MAKERS:
             import tasks
 
             tasks.get(task)
         raise NoPrompt(
-            f"no prompt for {task!r} is recorded here: `prompt-transfer {_maker(task)}` makes one, "
-            "and --home says where to look"
+            f"no prompt for {task!r} is recorded here: `prompt-transfer "
+            f"{MAKERS.get(task, f'adapt {task}')}` makes one, and --home says where to look"
         )
     return found
 
 
-def _maker(task: str) -> str:
-    return "learn SPEC" if task == MULTITASK else f"adapt {task}"
-
-
-def source_for(specs: Sequence["AdaptSpec"], named: str, svc: "Services") -> str:
+def source_for(specs: Sequence["AdaptSpec | GroupSpec"], named: str, svc: "Services") -> str:
     """Return the digest of the source prompt that a person named, if it suits all of `specs`.
 
     Raises:
@@ -56,17 +63,26 @@ def source_for(specs: Sequence["AdaptSpec"], named: str, svc: "Services") -> str
         ValueError: rows are missing or wrong, or the prompt does not fit.
     """
     from pipelines.adapt import check_parent
+    from pipelines.check import names_once
 
-    given = [svc.task(spec.task) for spec in specs]
-    for one in given:
+    given = [[svc.task(name) for name in _tasks(spec)] for spec in specs]
+    names_once([one for targets in given for one in targets])
+    for one in (one for targets in given for one in targets):
         one.check_split("train")
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
     parent = svc.lineage.get_prompt(source_prompt(named, backbone.digest, svc.lineage))
-    for spec, one in zip(specs, given, strict=True):
+    for spec, targets in zip(specs, given, strict=True):
         its = svc.backbone(spec.backbone, spec.precision)
         check_parent(parent, spec, its)
-        one.check_length(its, spec.backbone, parent.num_tokens, spec.max_length)
+        for one in targets:
+            one.check_length(its, spec.backbone, parent.num_tokens, spec.max_length)
     return parent.sha
+
+
+def _tasks(spec: "AdaptSpec | GroupSpec") -> list[str]:
+    from pipelines.group_spec import GroupSpec
+
+    return spec.tasks if isinstance(spec, GroupSpec) else [spec.task]
 
 
 def source_prompt(named: str, backbone_sha: str, lineage: "Lineage") -> str:

@@ -11,7 +11,8 @@ from cyclopts import Parameter, validators
 from flows.options import Common, print_json
 
 if TYPE_CHECKING:
-    from pipelines.records import Best
+    from pipelines.best import Best
+    from pipelines.capability import Method
     from tasks import Task
 
 Shared = Annotated[Common | None, Parameter(name="*")]
@@ -30,7 +31,7 @@ def tasks(
     Parameters
     ----------
     name
-        One task.
+        One task, or the YAML file of one of your own.
     show
         Print so many of its training rows as the model reads them; of a test set, test rows.
     stats
@@ -51,7 +52,7 @@ def tasks(
         else:
             tables.show_tasks(found)
         return
-    task = registry.get(name)
+    task = registry.find(name)
     data = registry.load(task, settings.data) if show else None
     rows = (data.train or data.test)[:show] if data else []
     if common.json:
@@ -72,13 +73,28 @@ def _count(chosen: Sequence["Task"], folder: Path | None, as_json: bool) -> None
         tables.show_stats(found)
 
 
+def methods(*, common: Shared = None) -> None:
+    """Say what each method trains, and on which backbones it works."""
+    from flows import tables
+    from pipelines.capability import BASELINES, OURS
+
+    common = common or Common()
+    common.use()
+    found = [*OURS, *BASELINES.values()]
+    if common.json:
+        print_json([describe_method(one) for one in found])
+    else:
+        tables.show_methods(found)
+
+
 def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> None:
     """Say which prompt is best for a task, by validation score.
 
     Parameters
     ----------
     task
-        The task; "multitask" asks for the best source prompt.
+        The task, or the YAML file of one of your own; "multitask" asks for the best source prompt,
+        "group" for the best that targets share.
     from_mlflow
         Ask MLflow's model registry instead of lineage.
     """
@@ -133,6 +149,15 @@ def show(best: "Best") -> str:
     return "".join(f"{name:<{width}}{value}\n" for name, value in facts.items())
 
 
+def describe_method(method: "Method") -> dict[str, Any]:
+    """Return what `methods` prints of one method."""
+    cells = {family: cell._asdict() for family, cell in method.cells.items()}
+    facts = asdict(method)
+    return {name: facts[name] for name in facts if name not in {"refused", "limits"}} | {
+        "works_on": cells
+    }
+
+
 def describe(task: "Task") -> dict[str, Any]:
     """Return what `tasks` prints of one task."""
     from tasks.describe import origin
@@ -144,7 +169,8 @@ def describe(task: "Task") -> dict[str, Any]:
         "role": task.role,
         "labels": list(task.labels),
         "metrics": list(task.metrics),
-        "source": origin(task),
+        "source": origin(task.source),
+        "trained_on": list(task.trained_on),
         "licence": task.licence,
         "citation": task.citation,
     }

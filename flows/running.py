@@ -1,7 +1,7 @@
 """Starting flows from the command line: check first, show progress, look up the result."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flows import display
 from flows.publishing import publish
@@ -10,10 +10,14 @@ from flows.settings import open_services
 from mpt.peft_format import Adapter
 from pipelines.check import check, check_few_shot
 from pipelines.few_shot_report import FewShotRow, few_shot_rows
+from pipelines.group_spec import GroupSpec
 from pipelines.importing import take_in
+from pipelines.outcome import Trial
 from pipelines.plan import FewShotPlan, TransferSpec
+from pipelines.prompts import multitask_prompt
 from pipelines.records import ScoreRecord
 from pipelines.report import Report, report, trial_scores, validation
+from pipelines.services import Services
 from pipelines.spec import AdaptSpec, ImportSpec
 
 
@@ -47,7 +51,20 @@ class Tested:
     version: str
     validation: ScoreRecord
     test: ScoreRecord
+    parameters_per_task: float
+    """How many numbers it has; of what a group shares, only its share is counted."""
     unregistered: str
+
+
+@dataclass(frozen=True)
+class TestedTogether:
+    """A prompt that targets share, and each target's part of it."""
+
+    prompt: str
+    version: str
+    parameters: int
+    """How many numbers all targets have together."""
+    targets: list[Tested]
 
 
 @dataclass(frozen=True)
@@ -112,16 +129,45 @@ def run_adapt(specs: Sequence[AdaptSpec], named: str) -> list[Tested]:
 
     with display.showing(sum(spec.steps + EVALUATION for spec in specs)):
         outcome = adapt_target(list(specs), source)
-    tested = []
     with open_services() as svc:
-        for spec, trial in zip(specs, outcome.trials, strict=True):
-            run = svc.lineage.get_run(trial.trained)
-            version = svc.lineage.version(str(run.prompt), run.task)
-            scores = trial_scores(trial, svc)
-            tested.append(
-                Tested(spec.task, str(run.prompt), version, *scores, outcome.unregistered)
-            )
-    return tested
+        return [_tested(trial, outcome.unregistered, svc) for trial in outcome.trials]
+
+
+def run_adapt_group(spec: GroupSpec, named: str) -> TestedTogether:
+    """Adapt the source prompt that a person named to several tasks together; return the scores.
+
+    Raises:
+        LookupError: a task or the prompt is unknown.
+        ValueError: rows are missing or wrong, or the prompt does not fit; nothing is trained.
+    """
+    with open_services() as svc:
+        source = source_for([spec], named, svc)
+    from flows.steps import EVALUATION
+    from flows.transfer import adapt_group
+
+    with display.showing(spec.steps + len(spec.tasks) * EVALUATION):
+        outcome = adapt_group(spec, source)
+    with open_services() as svc:
+        run = svc.lineage.get_run(outcome.group)
+        prompt = multitask_prompt(str(run.prompt), svc)
+        tested = [_tested(trial, outcome.unregistered, svc) for trial in outcome.trials]
+        share = prompt.parameters_per_task
+        return TestedTogether(
+            prompt=str(run.prompt),
+            version=svc.lineage.version(str(run.prompt), run.task),
+            parameters=prompt.num_parameters,
+            targets=[replace(one, parameters_per_task=share) for one in tested],
+        )
+
+
+def _tested(trial: Trial, unregistered: str, svc: Services) -> Tested:
+    run = svc.lineage.get_run(trial.trained)
+    sha, (valid, test) = str(run.prompt), trial_scores(trial, svc)
+    return Tested(
+        task=run.task, prompt=sha, version=svc.lineage.version(sha, run.task), validation=valid,
+        test=test, parameters_per_task=multitask_prompt(sha, svc).parameters_per_task,
+        unregistered=unregistered,
+    )  # fmt: skip
 
 
 def run_import(spec: ImportSpec, adapter: Adapter) -> Imported:

@@ -7,7 +7,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.running import FewShotReport, SourcePrompt, Tested, TransferReport
+from flows.baseline_scores import BaselineScores
+from flows.running import (
+    FewShotReport,
+    SourcePrompt,
+    Tested,
+    TestedTogether,
+    TransferReport,
+)
 from flows.settings import Settings
 from pipelines.few_shot_report import FewShotRow, MethodScores
 from pipelines.report import Report, Row, Scores
@@ -120,7 +127,23 @@ def show_learned(learned: Sequence[SourcePrompt]) -> None:
 
 
 def show_adapted(tested: Sequence[Tested]) -> None:
-    """Print the adapted prompts."""
+    """Print the adapted prompts, each of which stands alone."""
+    _show_tested(tested)
+    console.print(f"{tested[0].parameters_per_task:,.0f} parameters for each task")
+
+
+def show_together(group: TestedTogether) -> None:
+    """Print a prompt that targets share, and each target's part of it."""
+    _show_tested(group.targets)
+    console.print(
+        f"one P* for {len(group.targets)} tasks, prompt {group.prompt[:12]}: {group.parameters:,} "
+        f"parameters, {group.targets[0].parameters_per_task:,.0f} for each task",
+        soft_wrap=True,
+        highlight=False,
+    )
+
+
+def _show_tested(tested: Sequence[Tested]) -> None:
     table = _table("task", "prompt", "metric", "validation (n)", "test (n)", "version")
     for one in tested:
         table.add_row(
@@ -133,6 +156,28 @@ def show_adapted(tested: Sequence[Tested]) -> None:
         )
     _print(table)
     _why_not(one.unregistered for one in tested)
+
+
+def show_baselines(scores: Sequence[BaselineScores]) -> None:
+    """Print what other methods reached with the same budget."""
+    table = _table("task", "method")
+    for name in ("trained", "metric", "validation (n)", "test (n)", "majority"):
+        table.add_column(name, justify="right")
+    for one in scores:
+        table.add_row(
+            one.task,
+            one.method,
+            f"{one.trained:,}",
+            one.test.metric,
+            f"{one.validation.value:.1f} ({one.validation.n:,})",
+            f"{one.test.value:.1f} ({one.test.n:,})",
+            f"{one.majority.value:.1f}",
+        )
+    _print(table)
+    console.print(
+        "trained: how many numbers. All have the same rows, batches, steps and validations, and a "
+        "learning rate of their own: `prompt-transfer methods` says which."
+    )
 
 
 def show_few_shot(rows: Sequence[FewShotRow]) -> None:

@@ -15,13 +15,17 @@ from flows.publishing import publish
 from flows.queries import source_for
 from flows.settings import open_lineage, open_services
 from pipelines.adapt import adapt
+from pipelines.baseline import baseline, check_baseline
+from pipelines.baseline_spec import BaselineSpec
 from pipelines.check import check, check_few_shot
 from pipelines.evaluate import evaluate
 from pipelines.fanout import fan_out
 from pipelines.few_shot import few_shot
+from pipelines.group import member, train_group
+from pipelines.group_spec import GroupSpec
 from pipelines.learn import learn
 from pipelines.plan import FewShotPlan, TransferSpec
-from pipelines.records import MULTITASK
+from pipelines.records import GROUP, MULTITASK
 from pipelines.spec import (
     AdaptSpec,
     EvaluateSpec,
@@ -65,7 +69,7 @@ def check_few_shot_step(plan: FewShotPlan, front: str | None) -> None:
 
 
 @prefect.task(task_run_name="find-source", **STEP)
-def find_source_step(specs: list[AdaptSpec], named: str) -> str:
+def find_source_step(specs: list[AdaptSpec] | list[GroupSpec], named: str) -> str:
     """Return the digest of the source prompt that a person named; refuse what cannot run."""
     with open_services() as svc:
         return source_for(specs, named, svc)
@@ -98,6 +102,36 @@ def adapt_step(spec: AdaptSpec, source: str) -> str:
     """Adapt the source prompt with this digest to one target; return the run id."""
     with display.counted("adapt", spec.task, spec.seed, spec.steps), open_services() as svc:
         return adapt(spec, source, svc)
+
+
+@prefect.task(task_run_name="check-baselines", **STEP)
+def check_baselines_step(specs: list[BaselineSpec]) -> None:
+    """Refuse what cannot run, before anything is trained."""
+    with open_services() as svc:
+        for spec in specs:
+            check_baseline(spec, svc)
+
+
+@prefect.task(task_run_name="baseline-{spec.task}-{spec.method}-seed{spec.seed}", **STEP)
+def baseline_step(spec: BaselineSpec) -> str:
+    """Train and test a baseline; return its run id."""
+    stage = f"baseline {spec.method}"
+    with display.counted(stage, spec.task, spec.seed, spec.steps), open_services() as svc:
+        return baseline(spec, svc)
+
+
+@prefect.task(task_run_name="adapt-group-seed{spec.seed}", **STEP)
+def group_step(spec: GroupSpec, source: str) -> str:
+    """Adapt the source prompt with this digest to several targets together; return the run id."""
+    with display.counted("adapt", GROUP, spec.seed, spec.steps), open_services() as svc:
+        return train_group(spec, source, svc)
+
+
+@prefect.task(task_run_name="member-{task}-seed{spec.seed}", **STEP)
+def member_step(spec: GroupSpec, task: str, group: str) -> str:
+    """Record one task's prompt of the group that a run trained; return the run id."""
+    with open_services() as svc:
+        return member(spec, task, group, svc)
 
 
 _one_at_a_time = Lock()

@@ -12,11 +12,14 @@ from flows.steps import (
     check_step,
     evaluate_step,
     find_source_step,
+    group_step,
     learn_step,
+    member_step,
     prompt_step,
     publish_step,
 )
-from pipelines.outcome import Adapted, Learned, Target, Transferred
+from pipelines.group_spec import GroupSpec
+from pipelines.outcome import Adapted, Grouped, Learned, Target, Transferred
 from pipelines.plan import TransferSpec
 from pipelines.spec import AdaptSpec, EvaluateSpec
 
@@ -59,9 +62,32 @@ def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
         JobsFailed: after every target has ended, if any of them failed.
     """
     found = find_source_step(targets, source)
-    jobs = tested([_test_of(spec) for spec in targets], trained(targets, found))
+    jobs = tested([_test_of(spec, spec.task) for spec in targets], trained(targets, found))
     settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
     return Adapted(trials=[job.result() for job in jobs], unregistered=publish_step())
+
+
+@prefect.flow(flow_run_name="adapt-group", **FLOW)
+def adapt_group(spec: GroupSpec, source: str) -> Grouped:
+    """Adapt a source prompt to several targets that share it, and test it on each.
+
+    Args:
+        spec: the recipe.
+        source: the prompt: best, @champion, a version, or a digest.
+
+    Raises:
+        JobsFailed: the group's training failed, or some of the tests, after all have ended.
+    """
+    group = later(group_step, spec, find_source_step([spec], source))
+    members = [later(member_step, spec, task, group) for task in spec.tasks]
+    jobs = tested([_test_of(spec, task) for task in spec.tasks], members)
+    futures = {task: [*job] for task, job in zip(spec.tasks, jobs, strict=True)}
+    wait_for(futures)
+    settle({", ".join(spec.tasks): [group]}, "groups")
+    settle(futures, "targets")
+    return Grouped(
+        group=group.result(), trials=[job.result() for job in jobs], unregistered=publish_step()
+    )
 
 
 @prefect.flow(flow_run_name="transfer-{spec.name}", **FLOW)
@@ -132,12 +158,12 @@ def _tests(spec: TransferSpec, task: str, runs: Sequence[Future]) -> list[Jobs]:
     return tested([spec.evaluate_spec(task, seed, "prompt") for seed in spec.seeds], runs)
 
 
-def _test_of(spec: AdaptSpec) -> EvaluateSpec:
+def _test_of(spec: AdaptSpec | GroupSpec, task: str) -> EvaluateSpec:
     return EvaluateSpec(
         backbone=spec.backbone,
         precision=spec.precision,
         seed=spec.seed,
-        task=spec.task,
+        task=task,
         max_length=spec.max_length,
     )
 

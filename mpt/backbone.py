@@ -24,7 +24,36 @@ Reading = Any
 """What a backbone made of a prompt and some inputs; its own affair."""
 
 
-class Backbone(nn.Module, ABC):
+class Reader(ABC):
+    """What reads inputs and answers them: a backbone, or a baseline that was trained."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the weights are."""
+
+    @abstractmethod
+    def label_ids(self, labels: Sequence[str]) -> list[list[int]]:
+        """Return the token ids that write each of `labels`, as `score` wants them."""
+
+    @abstractmethod
+    def prepare(self, prompt: Tensor | None) -> Front:
+        """Read `prompt` [P, H] once, for all the rows that it will stand before."""
+
+    @abstractmethod
+    def read(self, front: Front, input_ids: Tensor, mask: Tensor) -> Reading:
+        """Read `input_ids` [B, T] after what was prepared; `mask` [B, T] is 1 at tokens."""
+
+    @abstractmethod
+    def score(self, reading: Reading, labels: Sequence[Sequence[int]]) -> Tensor:
+        """Return the log-probability of each of `labels` (`label_ids`), [B, labels], in nats."""
+
+    @abstractmethod
+    def write(self, reading: Reading, max_answer: int) -> list[str]:
+        """Return the greedy answer to each row, of at most `max_answer` tokens."""
+
+
+class Backbone(nn.Module, Reader):
     """A frozen model and its tokenizer. Its dropout stays off, whatever `train` says.
 
     Args:
@@ -69,6 +98,11 @@ class Backbone(nn.Module, ABC):
         device: torch.device = self.model.device
         return device
 
+    @property
+    def family(self) -> str:
+        """What Hugging Face calls this kind of model, such as "t5" or "llama"."""
+        return str(self.model.config.model_type)
+
     def tokens(self, texts: Sequence[str]) -> list[list[int]]:
         """Return the token ids of each of `texts`, without an end of sequence."""
         if not texts:
@@ -88,10 +122,6 @@ class Backbone(nn.Module, ABC):
         self, inputs: Sequence[str], answers: Sequence[str], max_input: int, max_answer: int
     ) -> Encoded:
         """Tokenise examples; inputs and answers are cut to so many tokens."""
-
-    @abstractmethod
-    def label_ids(self, labels: Sequence[str]) -> list[list[int]]:
-        """Return the token ids that write each of `labels`, as `score` wants them."""
 
     @abstractmethod
     def forward(
@@ -114,20 +144,12 @@ class Backbone(nn.Module, ABC):
         """Return what the head makes of last states [..., H]: logits [..., V]."""
 
     @abstractmethod
-    def prepare(self, prompt: Tensor | None) -> Front:
-        """Read `prompt` [P, H] once, for all the rows that it will stand before."""
+    def texts(self, ids: Tensor) -> list[str]:
+        """Return the answers that token `ids` [B, S] write, each up to its end."""
 
     @abstractmethod
-    def read(self, front: Front, input_ids: Tensor, mask: Tensor) -> Reading:
-        """Read `input_ids` [B, T] after what was prepared; `mask` [B, T] is 1 at tokens."""
-
-    @abstractmethod
-    def score(self, reading: Reading, labels: Sequence[Sequence[int]]) -> Tensor:
-        """Return the log-probability of each of `labels` (`label_ids`), [B, labels], in nats."""
-
-    @abstractmethod
-    def write(self, reading: Reading, max_answer: int) -> list[str]:
-        """Return the greedy answer to each row, of at most `max_answer` tokens."""
+    def ended(self, ids: Tensor) -> bool:
+        """Say whether each of the answers that begin with `ids` [B, S] is at its end."""
 
 
 def precise(logits: Tensor) -> Tensor:

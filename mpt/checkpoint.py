@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,9 +15,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from mpt import files
-from mpt.prompt import Prompt
+from mpt.learner import Learner
 
 FORMAT = "prompt-transfer checkpoint 1"
+SHARE = 0.03
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")  # what AdamW keeps of each parameter
 
 
@@ -47,7 +49,7 @@ class NotThisTraining(ValueError):
 
 @dataclass
 class State:
-    """How far a training has come, besides what prompt and optimizer hold."""
+    """How far a training has come, besides what learner and optimizer hold."""
 
     step: int
     losses: list[float]
@@ -55,7 +57,7 @@ class State:
     best_step: int = 0
     best_score: float | None = None
     best: dict[str, Tensor] = field(default_factory=dict)
-    """The prompt's state dict when it scored best; empty before the first validation."""
+    """The learner's state dict when it scored best; empty before the first validation."""
 
     @classmethod
     def begin(cls) -> "State":
@@ -63,27 +65,34 @@ class State:
         return cls(0, [], [])
 
 
-@dataclass(frozen=True)
+@dataclass
 class Checkpoint:
-    """Where a training saves itself, and how often.
+    """Where a training saves itself: after its first step, and then as often as it may.
 
     Args:
         path: the file.
-        every: steps from one save to the next.
         identity: what is trained on what; a file with another identity is not used.
+        share: of the time may be spent on saving; what is lost with a kill is about
+            1 / `share` times what a save takes. When it saves changes no result.
     """
 
     path: Path
-    every: int
     identity: str = ""
+    share: float = SHARE
+    _next: float = field(default=0.0, init=False)  # in seconds of the monotonic clock
+
+    def is_due(self) -> bool:
+        """Say whether it is time to save."""
+        return time.monotonic() >= self._next
 
     def save(
-        self, prompt: Prompt, optimizer: torch.optim.Optimizer, schedule: str, state: State
+        self, learner: Learner, optimizer: torch.optim.Optimizer, schedule: str, state: State
     ) -> None:
         """Replace the file by one with everything that the next step depends on."""
-        tensors = {f"prompt.{name}": value for name, value in prompt.state_dict().items()}
+        began = time.monotonic()
+        tensors = {f"prompt.{name}": value for name, value in learner.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in state.best.items()}
-        for name, parameter in prompt.named_parameters():
+        for name, parameter in learner.named_parameters():
             kept = optimizer.state.get(parameter, {})  # nothing for a task that was never drawn
             tensors |= {f"{part}.{name}": value for part, value in kept.items()}
         tensors["losses"] = torch.tensor(state.losses, dtype=torch.float64)
@@ -100,9 +109,12 @@ class Checkpoint:
         # One metadata key: safetensors writes several in no fixed order.
         signed = {"header": header, "digest": _digest(header, tensors)}
         files.write(self.path, save(tensors, {"state": json.dumps(signed)}))
+        self._next = began + (time.monotonic() - began) / self.share
 
-    def load(self, prompt: Prompt, optimizer: torch.optim.Optimizer, schedule: str) -> State | None:
-        """Put the file's state into `prompt` and `optimizer`; return the rest of it.
+    def load(
+        self, learner: Learner, optimizer: torch.optim.Optimizer, schedule: str
+    ) -> State | None:
+        """Put the file's state into `learner` and `optimizer`; return the rest of it.
 
         Returns:
             None, with nothing changed, if there is no file, or (with the warning
@@ -114,7 +126,7 @@ class Checkpoint:
             header, tensors = _read(self.path)
             if (header["identity"], header["schedule"]) != (self.identity, schedule):
                 raise NotThisTraining("it is of another training")
-            _restore(prompt, optimizer, tensors)
+            _restore(learner, optimizer, tensors)
         except (SafetensorError, ValueError, LookupError, TypeError, OSError) as error:
             warnings.warn(CheckpointIgnored(self.path, error), stacklevel=2)
             return None
@@ -129,16 +141,16 @@ class Checkpoint:
 
 
 def _restore(
-    prompt: Prompt, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
+    learner: Learner, optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]
 ) -> None:
-    saved, current = _part(tensors, "prompt."), prompt.state_dict()
+    saved, current = _part(tensors, "prompt."), learner.state_dict()
     if {n: (t.shape, t.dtype) for n, t in saved.items()} != {
         n: (t.shape, t.dtype) for n, t in current.items()
     }:
-        raise NotThisTraining("its prompt has other names, shapes or dtypes")
-    prompt.load_state_dict(saved)
+        raise NotThisTraining("its weights have other names, shapes or dtypes")
+    learner.load_state_dict(saved)
     parts = {part: _part(tensors, f"{part}.") for part in MOMENTS}
-    for name, parameter in prompt.named_parameters():
+    for name, parameter in learner.named_parameters():
         if name in parts["step"]:
             # AdamW keeps its step count on the CPU, and the moments beside the parameter.
             optimizer.state[parameter] = {

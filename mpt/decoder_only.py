@@ -158,7 +158,15 @@ class DecoderOnly(Backbone):
             states = _next(self.causal, reading, written)
             following = self.logits(states[:, -1]).argmax(dim=-1, keepdim=True)
             written = torch.cat([written, following], dim=1)
-        texts: list[str] = self.tokenizer.batch_decode(written, skip_special_tokens=True)
+        return self.texts(written)
+
+    def ended(self, ids: Tensor) -> bool:
+        """Say whether each of `ids` [B, S] writes the end of a line."""
+        return all(END in text for text in self.tokenizer.batch_decode(ids))
+
+    def texts(self, ids: Tensor) -> list[str]:
+        """Return the answers that token `ids` [B, S] write, each up to the end of its line."""
+        texts: list[str] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.partition(END)[0].strip() for text in texts]
 
     @torch.inference_mode()

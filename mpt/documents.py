@@ -94,11 +94,11 @@ def attend(
     documents: Documents | None = None, scaling: float | None = None,
     position_bias: Tensor | None = None, **more: Any,
 ) -> tuple[Tensor, None]:  # fmt: skip
-    """Attend each document to itself, or each row to its own; or else as "sdpa" does.
+    """Attend each document to itself; or else, and in the decoder, as "sdpa" does.
 
     Args:
         module: a T5Attention.
-        query: [1, h, N, d] of the encoder, or [B, h, S, d] of the decoder.
+        query: [1, h, N, d] of documents.
         key: [1, h, N, d] of documents.
         value: [1, h, N, d] of documents.
         mask: not looked at where there are documents.
@@ -108,19 +108,14 @@ def attend(
         more: what else "sdpa" takes.
 
     Returns:
-        [1, N, h, d], or [B, S, h, d] as [1, B · S, h, d].
+        [1, N, h, d].
     """
     if documents is None or module.is_causal:
         return sdpa(
             module, query, key, value, mask,
             scaling=scaling, position_bias=position_bias, **more,
         )  # fmt: skip
-    asking: Sequence[slice] = documents.spans
-    if module.is_decoder:
-        rows, _, width, _ = query.shape
-        asking = [slice(at * width, (at + 1) * width) for at in range(rows)]
-        query, position_bias = query.transpose(1, 2).flatten(0, 1).transpose(0, 1)[None], None
-    parts = [(asks, span, False) for asks, span in zip(asking, documents.spans, strict=True)]
+    parts = [(span, span, False) for span in documents.spans]
     return by_parts(parts, scaling, position_bias, query, key, value), None
 
 

@@ -14,6 +14,7 @@ from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput
 
 from mpt.backbone import Architecture, Backbone, precise
+from mpt.cross_attention import look_back_
 from mpt.documents import DocumentEncoder, Documents, attend_to_documents_
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
 from mpt.label_tree import LabelTree, read_labels
@@ -51,6 +52,7 @@ class EncoderDecoder(Backbone):
     def _set_up(self) -> None:
         model = self.model
         fuse_gelu_(model)
+        look_back_(model)
         self.documents = DocumentEncoder(model) if attend_to_documents_(model) else None
         # The checkpoint's own defaults may say beams or penalties; ours is greedy, with nothing.
         model.generation_config = GenerationConfig(  # type: ignore[no-untyped-call]
@@ -155,7 +157,17 @@ class EncoderDecoder(Backbone):
             num_beams=1,
             do_sample=False,
         )
-        texts = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
+        return self.texts(ids)
+
+    def ended(self, ids: Tensor) -> bool:
+        """Say whether each of `ids` [B, S] has an EOS."""
+        return bool((ids == self.model.config.eos_token_id).any(dim=1).all())
+
+    def texts(self, ids: Tensor) -> list[str]:
+        """Return the answers that token `ids` [B, S] write, each up to its EOS."""
+        ended = (ids == self.model.config.eos_token_id).cumsum(dim=1) > 0
+        ids = ids.masked_fill(ended, self.model.config.pad_token_id)
+        texts: list[str] = self.tokenizer.batch_decode(ids, skip_special_tokens=True)
         return [text.strip() for text in texts]
 
 

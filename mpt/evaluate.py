@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from mpt.backbone import Backbone, Reading
+from mpt.backbone import Reader, Reading
 from mpt.encoding import Encoded
 
 
 def rank(
-    backbone: Backbone,
+    backbone: Reader,
     prompt: Tensor | None,
     encoded: Encoded,
     labels: Sequence[str],
@@ -19,7 +19,7 @@ def rank(
     """Return, for each example, the label that the backbone finds most probable.
 
     Args:
-        backbone: the frozen model.
+        backbone: what answers: a frozen model, or a baseline.
         prompt: what it reads before the input, [P, H], or nothing.
         encoded: the examples; their answers are not looked at.
         labels: what can be answered; of equally probable ones the first is taken.
@@ -30,7 +30,7 @@ def rank(
 
 
 def label_scores(
-    backbone: Backbone,
+    backbone: Reader,
     prompt: Tensor | None,
     encoded: Encoded,
     labels: Sequence[str],
@@ -48,7 +48,7 @@ def label_scores(
 
 
 def decode(
-    backbone: Backbone,
+    backbone: Reader,
     prompt: Tensor | None,
     encoded: Encoded,
     max_answer: int,
@@ -63,7 +63,7 @@ def decode(
 
 
 def _readings(
-    backbone: Backbone, prompt: Tensor | None, encoded: Encoded, batch_size: int
+    backbone: Reader, prompt: Tensor | None, encoded: Encoded, batch_size: int
 ) -> Iterator[tuple[list[int], Reading]]:
     # Longest first: little padding, and a batch that does not fit in memory is the first one.
     lengths = encoded.lengths()

@@ -1,10 +1,33 @@
-"""The average of several tasks' low-rank matrices, as one low-rank matrix. Shapes: mpt.prompt."""
+"""Where a task's low-rank matrix begins: new, or the average of others'. Shapes: mpt.prompt."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
+
+Init = Literal["identity", "peft"]
+
+
+def new_factors(
+    shared: Tensor, rank: int, init: Init, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return factors u [P, R] and v [R, H] for a task of the prompt `shared` [P, H].
+
+    Args:
+        shared: its shape, dtype and device are taken.
+        rank: the rank R of the matrix.
+        init: "peft" draws all from N(0, 0.02); "identity" has ones in the first column and row.
+        generator: where the draws come from.
+    """
+    # Drawn in float32 on the CPU whatever `shared` is, so that a seed means the same everywhere.
+    length, hidden = shared.shape
+    u = 0.02 * torch.randn(length, rank, generator=generator)
+    v = 0.02 * torch.randn(rank, hidden, generator=generator)
+    if init == "identity":
+        u[:, 0] = 1
+        v[0, :] = 1
+    return u.to(shared), v.to(shared)
 
 
 class Average(NamedTuple):

@@ -52,11 +52,11 @@ def read_labels(
     longest = int(tree.depths.max()) + 1
     table = stack.block[0].layer[0].SelfAttention.compute_bias(longest, longest)
     own, others = tree.seen[None, None], mask.bool()[:, None, None]  # [.., queries, keys]
-    bias, cross = table[:, :, tree.depths[:, None], tree.depths], None  # [1, h, W, W]
+    bias = table[:, :, tree.depths[:, None], tree.depths]  # [1, h, W, W]
     states = stack.embed_tokens(tree.ids).expand(len(mask), -1, -1)
     for block in stack.block:
-        states, _, cross = block(
-            states, own, bias, memory, None if documents else others, cross, documents=documents
+        states, *_ = block(
+            states, own, bias, memory, None if documents else others, documents=documents
         )
     last: Tensor = stack.final_layer_norm(states)
     return last

@@ -1,5 +1,6 @@
 """Opening a backbone: one that ships with the package, a folder, or a name on the hub."""
 
+from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,8 @@ from transformers import (
 from mpt.backbone import Backbone
 from mpt.decoder_only import DecoderOnly
 from mpt.encoder_decoder import EncoderDecoder
-from mpt.tokenizer import is_blank
+from mpt.text_form import ANSWER, begin_of_text
+from mpt.tokenizer import declared_length, is_blank
 
 NANO = ("nano-t5", "nano-lm")
 """The backbones that ship with the package."""
@@ -53,13 +55,10 @@ def load(
         UnknownBackbone: nothing is there, or files are missing or broken.
         UnsupportedBackbone: it is another kind of model, or computes its logits in another way.
     """
-    place = str(Path(str(files("mpt") / "nano" / name))) if name in NANO else name
+    place = _place(name)
     try:
-        config = AutoConfig.from_pretrained(place)
+        config, tokenizer = _described(place, name)
         kind = _kind(config, name)
-        tokenizer = AutoTokenizer.from_pretrained(place)
-        if is_blank(tokenizer):
-            raise UnknownBackbone(name, "it has no tokenizer")
         # No pickle, and the file's own dtype, which is what the digest is taken of.
         auto: Any = AutoModelForSeq2SeqLM if kind is EncoderDecoder else AutoModelForCausalLM
         model, report = auto.from_pretrained(
@@ -77,6 +76,43 @@ def load(
     if isinstance(backbone, DecoderOnly) and not backbone.shares_prefixes():
         raise UnsupportedBackbone(name, "reads a text otherwise in two parts than in one")
     return backbone
+
+
+def ruler(name: str) -> tuple[int | None, Callable[[Sequence[str]], list[int]]]:
+    """Return how many tokens a backbone reads, and what counts those of inputs; no weights.
+
+    Raises:
+        UnknownBackbone: nothing is there, or files are missing or broken.
+        UnsupportedBackbone: it is another kind of model.
+    """
+    try:
+        config, tokenizer = _described(_place(name), name)
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnsupportedBackbone):
+            raise
+        raise UnknownBackbone(name, error) from error
+    whole = _kind(config, name) is EncoderDecoder  # its end of text is the tokenizer's own
+    before, after = (0, "") if whole else (len(begin_of_text(tokenizer)), ANSWER)
+
+    def lengths(texts: Sequence[str]) -> list[int]:
+        asked = [text + after for text in texts]
+        rows = tokenizer(asked, add_special_tokens=whole, verbose=False)["input_ids"]
+        return [before + len(row) for row in rows]
+
+    return declared_length(tokenizer, config), lengths
+
+
+def _place(name: str) -> str:
+    return str(Path(str(files("mpt") / "nano" / name))) if name in NANO else name
+
+
+def _described(place: str, name: str) -> tuple[Any, Any]:
+    """Return the configuration and the tokenizer."""
+    config = AutoConfig.from_pretrained(place)
+    tokenizer = AutoTokenizer.from_pretrained(place)
+    if is_blank(tokenizer):
+        raise UnknownBackbone(name, "it has no tokenizer")
+    return config, tokenizer
 
 
 def _kind(config: Any, name: str) -> type[Backbone]:

@@ -6,14 +6,15 @@ Shape legend for this package:
 """
 
 import logging
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from mpt.factors import average_factors
+from mpt.factors import Init, average_factors, new_factors
+from mpt.learner import Learner
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class Prefix(NamedTuple):
         return self.prompts[self.owners]
 
 
-class Prompt(nn.Module, ABC):
+class Prompt(Learner):
     """What a backbone reads before its input, one [P, H] tensor for each task."""
 
     @abstractmethod
@@ -50,23 +51,6 @@ class Prompt(nn.Module, ABC):
         Raises:
             IndexError: `k` is outside 0..K-1.
         """
-
-    @abstractmethod
-    def slow(self) -> list[nn.Parameter]:
-        """Return what all tasks share; it learns at the base rate."""
-
-    @abstractmethod
-    def fast(self) -> list[nn.Parameter]:
-        """Return what belongs to one task each; it learns at the factors' rate."""
-
-    def project_(self) -> None:
-        """Put the prompt back where it may be, in place, after each step; most may be anywhere."""
-        return
-
-    @property
-    def num_parameters(self) -> int:
-        """How many numbers the prompt consists of, frozen ones too."""
-        return sum(parameter.numel() for parameter in self.parameters())
 
 
 class SoftPrompt(Prompt):
@@ -132,7 +116,7 @@ class MultitaskPrompt(Prompt):
         shared: Tensor,
         num_tasks: int,
         rank: int,
-        init: Literal["identity", "peft"],
+        init: Init,
         generator: torch.Generator,
     ) -> "MultitaskPrompt":
         """Return a prompt to train, with new factors.
@@ -146,7 +130,7 @@ class MultitaskPrompt(Prompt):
                 which begins near a prompt of zeros.
             generator: where the draws come from.
         """
-        pairs = [_new_factors(shared, rank, init, generator) for _ in range(num_tasks)]
+        pairs = [new_factors(shared, rank, init, generator) for _ in range(num_tasks)]
         return cls(shared, [u for u, _ in pairs], [v for _, v in pairs])
 
     @property
@@ -158,6 +142,11 @@ class MultitaskPrompt(Prompt):
     def rank(self) -> int:
         """The rank R of each task's matrix."""
         return int(self.u[0].shape[1])
+
+    @property
+    def parameters_per_task(self) -> float:
+        """What a task costs where K share P*, (P * H + K * R * (P + H)) / K: the papers' count."""
+        return self.num_parameters / self.num_tasks
 
     def forward(self, task_ids: Tensor) -> Prefix:
         """Return the prompts of `task_ids` [B].
@@ -190,14 +179,15 @@ class MultitaskPrompt(Prompt):
         """Return every task's factors, the "fast" weights."""
         return [*self.u, *self.v]
 
-    def for_target(
-        self, init: TargetStart, freeze_shared: bool, generator: torch.Generator
+    def for_targets(
+        self, num_tasks: int, init: TargetStart, freeze_shared: bool, generator: torch.Generator
     ) -> "MultitaskPrompt":
-        """Return a one-task prompt to adapt, with a copy of the shared prompt.
+        """Return a prompt to adapt, to one task or to several, with a copy of the shared prompt.
 
         Args:
-            init: where its factors start: "average" of the source tasks' matrices, "identity", or
-                the factors of one source task by its number.
+            num_tasks: how many target tasks share it.
+            init: where the factors of each start: "average" of the source tasks' matrices,
+                "identity", or the factors of one source task by its number.
             freeze_shared: train the factors only.
             generator: draws the further ranks of "identity".
 
@@ -208,30 +198,28 @@ class MultitaskPrompt(Prompt):
             u, v, residual = average_factors(list(self.u), list(self.v))
             logger.info("the average of %d tasks has relative residual %.3g", len(self.u), residual)
         elif init == "identity":
-            u, v = _new_factors(self.shared, self.rank, "identity", generator)
+            u, v = new_factors(self.shared, self.rank, "identity", generator)
         else:
             self._check(init)
             u, v = self.u[init], self.v[init]
-        target = MultitaskPrompt(self.shared, [u], [v], self.freeze_absent_tasks)
-        target.shared.requires_grad_(not freeze_shared)
-        return target
+        targets = MultitaskPrompt(
+            self.shared, [u] * num_tasks, [v] * num_tasks, self.freeze_absent_tasks
+        )
+        targets.shared.requires_grad_(not freeze_shared)
+        return targets
+
+    def alone(self, k: int) -> "MultitaskPrompt":
+        """Return a prompt of task `k` only, with copies of the shared prompt and its factors.
+
+        Raises:
+            IndexError: `k` is outside 0..K-1.
+        """
+        self._check(k)
+        return MultitaskPrompt(self.shared, [self.u[k]], [self.v[k]], self.freeze_absent_tasks)
 
     def _check(self, k: int) -> None:
         if not 0 <= k < self.num_tasks:
             raise IndexError(f"no task {k} in this prompt: it has tasks 0 to {self.num_tasks - 1}")
-
-
-def _new_factors(
-    shared: Tensor, rank: int, init: Literal["identity", "peft"], generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    # Drawn in float32 on the CPU whatever `shared` is, so that a seed means the same everywhere.
-    length, hidden = shared.shape
-    u = 0.02 * torch.randn(length, rank, generator=generator)
-    v = 0.02 * torch.randn(rank, hidden, generator=generator)
-    if init == "identity":
-        u[:, 0] = 1
-        v[0, :] = 1
-    return u.to(shared), v.to(shared)
 
 
 def prepend(prompt: Tensor, embeds: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The one training loop: teachers, source prompts, target prompts and contexts all use it."""
+"""The one training loop: all prompts, contexts and baselines use it."""
 
 import json
 import math
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from mpt.checkpoint import Checkpoint, State
-from mpt.prompt import Prompt
+from mpt.learner import Learner
 
 Drawn = TypeVar("Drawn")
 Result = TypeVar("Result")
@@ -34,7 +34,7 @@ class NonFinite(ArithmeticError):
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """How long and how fast a prompt learns.
+    """How long and how fast something learns.
 
     The rates 0.3 and 0.4 of Wang et al. 2023 go with AdamW, batches of 32 and the clip below.
     """
@@ -69,7 +69,7 @@ class Schedule:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training leaves behind, besides the prompt in its best state."""
+    """What a training leaves behind, besides the learner in its best state."""
 
     losses: list[float]
     """One for each step, of resumed steps too."""
@@ -81,7 +81,7 @@ class Trained:
 
 
 def train(
-    prompt: Prompt,
+    learner: Learner,
     batches: Iterable[Drawn],
     loss_of: Callable[[Drawn], Tensor],
     schedule: Schedule,
@@ -90,9 +90,9 @@ def train(
     checkpoint: Checkpoint | None = None,
     on_step: OnStep = nobody,
 ) -> Trained:
-    """Train `prompt` alone; `loss_of` gives the loss of what was drawn. See `training`."""
+    """Train `learner` alone; `loss_of` gives the loss of what was drawn. See `training`."""
     one = training(
-        prompt, batches, schedule, validate=validate, checkpoint=checkpoint, on_step=on_step
+        learner, batches, schedule, validate=validate, checkpoint=checkpoint, on_step=on_step
     )
     return alone(one, loss_of)
 
@@ -127,7 +127,7 @@ def _next(one: Generator[Drawn, float, Result], loss: float | None) -> Drawn | _
 
 
 def training(
-    prompt: Prompt,
+    learner: Learner,
     batches: Iterable[Drawn],
     schedule: Schedule,
     *,
@@ -135,51 +135,51 @@ def training(
     checkpoint: Checkpoint | None = None,
     on_step: OnStep = nobody,
 ) -> Generator[Drawn, float, Trained]:
-    """Train `prompt`, and leave it in the state that validated best (the earliest of equals).
+    """Train `learner`, and leave it in the state that validated best (the earliest of equals).
 
-    It yields what a step draws, and is sent the loss of that when the gradients of `prompt` are
+    It yields what a step draws, and is sent the loss of that when the gradients of `learner` are
     there: several trainings can go through a backbone together (`mpt.together`).
 
     Args:
-        prompt: what is trained; parameters that require no gradient are left alone.
+        learner: what is trained; parameters that require no gradient are left alone.
         batches: what each step draws, from step 0 on. A resumed training skips those it has had,
             so let it yield row numbers, and make tensors of them later.
         schedule: steps and rates.
-        validate: the score of the prompt as it is; higher is better.
+        validate: its score as it is; higher is better.
         checkpoint: where to resume from and to save to.
         on_step: called after each step with the steps taken so far and its loss.
 
     Raises:
-        NonFinite: a loss, a gradient, a score or the prompt is infinite or not a number.
+        NonFinite: a loss, a gradient, a score or a weight is infinite or not a number.
     """
-    optimizer = _optimizer(prompt, schedule)
+    optimizer = _optimizer(learner, schedule)
     state = State.begin()
     identity = json.dumps(asdict(schedule), sort_keys=True)
-    if checkpoint and (saved := checkpoint.load(prompt, optimizer, identity)):
+    if checkpoint and (saved := checkpoint.load(learner, optimizer, identity)):
         state = saved
     for drawn in islice(batches, state.step, schedule.steps):
         if schedule.is_over(state.curve, state.best_step):
             break
         optimizer.zero_grad(set_to_none=True)  # None, not 0: AdamW leaves absent tasks alone
         loss = yield drawn
-        _step(prompt, optimizer, loss, schedule, state.step)
+        _step(learner, optimizer, loss, schedule, state.step)
         state.step += 1
         state.losses.append(loss)
         if validate and (state.step % schedule.validate_every == 0 or state.step == schedule.steps):
-            _keep_best(prompt, state, validate())
-        if checkpoint and state.step % checkpoint.every == 0:
-            checkpoint.save(prompt, optimizer, identity, state)
+            _keep_best(learner, state, validate())
+        if checkpoint and checkpoint.is_due():
+            checkpoint.save(learner, optimizer, identity, state)
         on_step(state.step, loss)
     if state.best:
-        prompt.load_state_dict(state.best)
+        learner.load_state_dict(state.best)
     best_step = state.best_step if state.best else state.step
     return Trained(state.losses, state.curve, best_step, state.best_score)
 
 
-def _optimizer(prompt: Prompt, schedule: Schedule) -> torch.optim.AdamW:
+def _optimizer(learner: Learner, schedule: Schedule) -> torch.optim.AdamW:
     groups = [
-        (prompt.slow(), schedule.learning_rate),
-        (prompt.fast(), schedule.factor_learning_rate),
+        (learner.slow(), schedule.learning_rate),
+        (learner.fast(), schedule.factor_learning_rate),
     ]
     return torch.optim.AdamW(
         [{"params": _trainable(params), "lr": rate, "rate": rate} for params, rate in groups],
@@ -192,26 +192,26 @@ def _trainable(parameters: Iterable[nn.Parameter]) -> list[nn.Parameter]:
 
 
 def _step(
-    prompt: Prompt, optimizer: torch.optim.Optimizer, loss: float, schedule: Schedule, step: int
+    learner: Learner, optimizer: torch.optim.Optimizer, loss: float, schedule: Schedule, step: int
 ) -> None:
     if not math.isfinite(loss):
         raise NonFinite("loss", step + 1, loss)
-    norm = nn.utils.clip_grad_norm_(_trainable(prompt.parameters()), schedule.clip).item()
+    norm = nn.utils.clip_grad_norm_(_trainable(learner.parameters()), schedule.clip).item()
     if not math.isfinite(norm):
         raise NonFinite("gradient", step + 1, norm)
     for group in optimizer.param_groups:
         group["lr"] = group["rate"] * schedule.scale(step)
     optimizer.step()
-    prompt.project_()
-    for weight in _trainable(prompt.parameters()):
+    learner.project_()
+    for weight in _trainable(learner.parameters()):
         if not weight.isfinite().all():
-            raise NonFinite("prompt", step + 1, weight.abs().max().item())
+            raise NonFinite("largest weight", step + 1, weight.abs().max().item())
 
 
-def _keep_best(prompt: Prompt, state: State, score: float) -> None:
+def _keep_best(learner: Learner, state: State, score: float) -> None:
     if not math.isfinite(score):
         raise NonFinite("validation score", state.step, score)
     state.curve.append((state.step, score))
     if state.best_score is None or score > state.best_score:
         state.best_score, state.best_step = score, state.step
-        state.best = {name: value.clone() for name, value in prompt.state_dict().items()}
+        state.best = {name: value.clone() for name, value in learner.state_dict().items()}

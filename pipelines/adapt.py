@@ -4,18 +4,21 @@ Wang et al. 2023, section 3: P̂ = P* ∘ (u ⊗ v), task loss only.
 """
 
 from mpt.backbone import Backbone
-from mpt.peft_format import unpack
 from mpt.prompt import MultitaskPrompt, TargetStart
-from pipelines.prompts import check_backbone
+from pipelines.group_spec import GroupSpec
+from pipelines.prompts import check_backbone, multitask_prompt
 from pipelines.records import PromptRecord
 from pipelines.services import Services
 from pipelines.spec import AdaptSpec
 from pipelines.training import generator
 from pipelines.tuning import Training, run_alone, tuning
 
+STARTS = ("average", "identity")
+"""Of a task vector; the third way is the name of a source task."""
+
 
 class NotASource(ValueError):
-    """A prompt without a shared part is to be adapted."""
+    """A prompt is to be adapted that is no source prompt: a target's, a teacher, or a context."""
 
     def __init__(self, prompt: PromptRecord) -> None:
         super().__init__(
@@ -54,26 +57,27 @@ def adapting(spec: AdaptSpec, source: str, svc: Services) -> Training:
     """Return the training of `adapt`, to be run beside others."""
     parent = svc.lineage.get_prompt(source)
     check_parent(parent, spec, svc.backbone(spec.backbone, spec.precision))
-    return tuning(spec, parent, lambda backbone: _target(spec, parent, svc), svc)
+    return tuning(spec, parent, lambda backbone: first_value(spec, parent, 1, svc), svc)
 
 
-def check_parent(parent: PromptRecord, spec: AdaptSpec, backbone: Backbone) -> None:
+def check_parent(parent: PromptRecord, spec: AdaptSpec | GroupSpec, backbone: Backbone) -> None:
     """Refuse a prompt that cannot be adapted by `spec`; see `adapt`."""
     check_backbone(parent, spec.backbone, backbone)
-    if parent.rank is None:
+    # A target's has a shared part too, but one that has seen the target's answers.
+    if parent.kind != "source":
         raise NotASource(parent)
-    if spec.start not in {"average", "identity", *parent.tasks}:
+    if spec.start not in {*STARTS, *parent.tasks}:
         raise UnknownStart(spec.start, parent)
 
 
-def _target(spec: AdaptSpec, parent: PromptRecord, svc: Services) -> MultitaskPrompt:
-    shared = unpack(svc.store.get(parent.sha))
-    if not isinstance(shared, MultitaskPrompt):
-        raise NotASource(parent)
+def first_value(
+    spec: AdaptSpec | GroupSpec, parent: PromptRecord, num_tasks: int, svc: Services
+) -> MultitaskPrompt:
+    """Return what training begins with: the shared prompt, and a start for each target's vector."""
+    shared = multitask_prompt(parent.sha, svc)
     start: TargetStart = "average"
     if spec.start == "identity":
         start = "identity"
     elif spec.start != "average":
         start = parent.tasks.index(spec.start)
-    target = shared.for_target(start, spec.freeze_shared, generator(spec.seed))
-    return target
+    return shared.for_targets(num_tasks, start, spec.freeze_shared, generator(spec.seed))

@@ -132,6 +132,9 @@ class _Family:
         self.seen.add(run_id)
         children = () if known else (*self.datasets[run_id], *self.read_by(run_id))
         title = f"{row.stage} {row.task}"
+        if row.stage == "baseline":  # no prompt names its backbone
+            title = f"{title} by {row.spec['method']}"
+            children = (*children, _backbone_node(self.backbones[row.backbone_sha]))
         return Node("run", run_id, role, title, tuple(facts), children, known)
 
     def read_by(self, run_id: str) -> list[Node]:

@@ -1,9 +1,11 @@
 """From a spec and what it names to a request: the identity of a run, and what it reads."""
 
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from mpt.backbone import Backbone
-from pipelines.inputs import backbone_info
+from pipelines.inputs import TaskInput, backbone_info
 from pipelines.records import DatasetInfo, ReadRole, Request, Split, Stage
 from pipelines.services import Services
 from pipelines.spec import StageSpec
@@ -16,6 +18,7 @@ def ask(
     backbone: Backbone | None,
     svc: Services,
     *,
+    given: Sequence[TaskInput],
     datasets: Mapping[Split, Sequence[DatasetInfo]],
     limits: Sequence[str],
     reads: Mapping[ReadRole, Sequence[str]] | None = None,
@@ -28,6 +31,7 @@ def ask(
         task: what the run is filed under.
         backbone: the frozen model; None where nothing is computed with one.
         svc: where it runs.
+        given: the tasks that `spec` names, in its order.
         datasets: the examples that are read, by role.
         limits: of each task, see `TaskInput.limits`.
         reads: digests of the prompts that are read, by role.
@@ -39,10 +43,12 @@ def ask(
     content |= {role: list(shas) for role, shas in reads.items()}
     content["backbone"] = [backbone.digest] if backbone else []
     content["limits"] = limits
+    if own := [one.task.identity for one in given if one.task.identity]:
+        content["definitions"] = own
     return Request(
         stage=stage,
         sha=spec.fingerprint(content),
-        spec=spec.model_dump(mode="json"),
+        spec=_recorded(spec, given),
         seed=spec.seed,
         task=task,
         environment=svc.environment,
@@ -50,3 +56,12 @@ def ask(
         datasets=datasets,
         reads=reads,
     )
+
+
+def _recorded(spec: StageSpec, given: Sequence[TaskInput]) -> dict[str, Any]:
+    """Return a spec as lineage keeps it: whole, and without the place of anybody's files."""
+    recipe, names = spec.model_dump(mode="json"), [one.task.name for one in given]
+    recipe |= {"tasks": names} if "tasks" in recipe else {"task": names[0]}
+    if own := [json.loads(one.task.definition) for one in given if one.task.definition]:
+        recipe["definitions"] = own
+    return recipe

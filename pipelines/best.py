@@ -1,12 +1,32 @@
 """Which prompt is best for a task: by validation score, never by test score."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, select
 
-from pipelines.records import Best
 from pipelines.registration import newest_test
 from pipelines.tables import prompts, registrations, run_prompts, runs, scores
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best prompt for a task, and what is known of it."""
+
+    prompt_sha: str
+    task: str
+    kind: str
+    backbone_sha: str
+    metric: str
+    validation_score: float
+    validation_n: int
+    test_score: float | None
+    test_n: int | None
+    model_name: str | None
+    """Its name in the model registry; None if it is not registered yet."""
+    version: int | None
+    champion: bool
+    run_id: str
 
 
 def best(connection: Connection, task: str, backbone_sha: str | None = None) -> Best | None:

@@ -50,9 +50,10 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
     request = ask(
         "evaluate",
         spec,
-        spec.task,
+        given.task.name,
         backbone,
         svc,
+        given=[given],
         datasets={
             "train": [given.info("train")] if backbone is None else [],
             "test": [exam.dataset],
@@ -63,7 +64,7 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
     if done := svc.lineage.find(request.sha):
         return done.id
     steering = vector(known, _part(known, given.task), svc) if known else None
-    with svc.lineage.record(request) as run, svc.progress("evaluate", spec.task, 0):
+    with svc.lineage.record(request) as run, svc.progress("evaluate", request.task, 0):
         if backbone is None:
             answers = majority(given.task, given.examples("train"), exam.examples)
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from mpt.backbone import Backbone
+from mpt.backbone import Reader
 from mpt.encoding import Encoded
 from mpt.evaluate import decode, rank
 from pipelines.inputs import TaskInput
@@ -47,7 +47,7 @@ class Exam:
 
 
 def answer(
-    backbone: Backbone, prompt: Tensor | None, task: Task, encoded: Encoded, batch_size: int
+    backbone: Reader, prompt: Tensor | None, task: Task, encoded: Encoded, batch_size: int
 ) -> list[str]:
     """Return the backbone's answers under `prompt` [P, H]: a label each, or free text."""
     if prompt is not None:

@@ -1,6 +1,7 @@
 """Several tasks at once on one backbone: one training each, in lineage as if it had run alone."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -36,7 +37,8 @@ def fan_out(specs: Specs, source: str | None, svc: Services) -> list[str | Excep
 def _run(specs: Specs, source: str | None, svc: Services) -> list[str | Exception]:
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
     try:
-        return together(backbone, [_training(spec, source, svc) for spec in specs])
+        beside = replace(svc, side_by_side=len(specs))
+        return together(backbone, [_training(spec, source, beside) for spec in specs])
     except torch.OutOfMemoryError as error:
         # The estimate was too low. Both halves go on from their checkpoints.
         half = len(specs) // 2

@@ -122,9 +122,10 @@ def _request(
     return ask(
         "few_shot",
         spec,
-        spec.task,
+        given.task.name,
         svc.backbone(spec.backbone, spec.precision),
         svc,
+        given=[given],
         datasets={
             "train": [given.training_info(None, spec.draw)],
             "validation": [given.info("validation", spec.validation_rows)],
@@ -138,5 +139,5 @@ def _vector(front: PromptRecord, spec: FewShotSpec, svc: Services) -> Tensor:
     """Return the prompt in front, [P, H]: a source prompt as an adaptation would begin with it."""
     prompt = unpack(svc.store.get(front.sha))
     if isinstance(prompt, MultitaskPrompt) and prompt.num_tasks > 1:
-        prompt = prompt.for_target("average", True, generator(spec.seed))
+        prompt = prompt.for_targets(1, "average", True, generator(spec.seed))
     return prompt.task(0).detach()

@@ -69,7 +69,7 @@ def _row(found: FewShot, svc: Services) -> FewShotRow:
         for method, trials in found.trials.items()
     )
     return FewShotRow(
-        task=found.task, metric=name, shots=shots, draws=len(trials), n_test=len(examples),
+        task=given.task.name, metric=name, shots=shots, draws=len(trials), n_test=len(examples),
         majority=tested(found.majority, svc).value, zero_shot=tested(found.zero_shot, svc).value,
         methods=methods,
     )  # fmt: skip

@@ -14,7 +14,7 @@ from pipelines.lookup import UnknownId
 from pipelines.records import MULTITASK, Kind, PromptRecord
 from pipelines.services import Services
 from pipelines.spec import ImportSpec
-from pipelines.training import Fit
+from pipelines.training import Fit, keep
 
 
 class WrongTasks(ValueError):
@@ -69,9 +69,13 @@ def take_in(spec: ImportSpec, adapter: Adapter, svc: Services) -> str:
             backbone, spec.backbone, len(prompt.task(0)), spec.max_length, instead="a larger model"
         )
     kind = _kind(prompt)
-    _check_known(spec, svc)
+    names = [one.task.name for one in given]
+    known = _known(spec, names, svc)
+    # A prompt that a group of targets shares looks like a source prompt, and is none.
+    of = known.task if known else MULTITASK if kind == "source" else names[0]
     request = ask(
-        "import", spec, MULTITASK if kind == "source" else spec.tasks[0], backbone, svc,
+        "import", spec, of, backbone, svc,
+        given=given,
         datasets={"validation": [one.info("validation", spec.validation_rows) for one in given]},
         limits=[one.limits(spec.max_length) for one in given],
     )  # fmt: skip
@@ -87,7 +91,7 @@ def take_in(spec: ImportSpec, adapter: Adapter, svc: Services) -> str:
         run.truncated = sum(one.truncated for one in asked)
         fit = Fit(prompt, backbone, list(zip(exams, asked, strict=True)), kind)
         run.scores += fit.scores(svc)
-        run.prompt = fit.keep(svc)
+        run.prompt = keep(prompt, [one.task.name for one in given], kind, svc)
     return run.id
 
 
@@ -109,13 +113,15 @@ def _check(spec: ImportSpec, adapter: Adapter, backbone: Backbone) -> None:
             raise NoFit(spec.backbone, what, theirs, its)
 
 
-def _check_known(spec: ImportSpec, svc: Services) -> None:
+def _known(spec: ImportSpec, names: Sequence[str], svc: Services) -> PromptRecord | None:
+    """Return what lineage knows already of the same prompt, if it is for the same tasks."""
     try:
         known = svc.lineage.get_prompt(spec.adapter)
     except UnknownId:
-        return
-    if list(known.tasks or [known.task]) != spec.tasks:
+        return None
+    if list(known.tasks or [known.task]) != names:
         raise OtherTasks(known)
+    return known
 
 
 def _kind(prompt: Prompt) -> Kind:

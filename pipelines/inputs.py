@@ -55,13 +55,19 @@ class TaskInput:
 
     @classmethod
     def open(cls, name: str, folder: Path | None, cache: Path | None = None) -> "TaskInput":
-        """Read a task's rows from `folder`, from the hub, or make them.
+        """Read a task's rows from `folder`, from the hub, from its own files, or make them.
+
+        Args:
+            name: of a task, or the YAML file of a user's own.
+            folder: rows of registered tasks; None is the hub.
+            cache: see `TaskInput.cache`.
 
         Raises:
             UnknownTask: no task has this name.
+            BadDefinition: the file of a user's own task is not there, or wrong.
             ValueError: its rows are missing, empty or wrong; see `tasks.data.load`.
         """
-        task = tasks.get(name)
+        task = tasks.find(name)
         return cls(task, load(task, folder), cache)
 
     def check_split(self, split: Split) -> None:

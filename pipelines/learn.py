@@ -4,26 +4,22 @@ Wang et al. 2023, section 3: task loss plus λ times distillation, in batches of
 """
 
 from collections.abc import Callable, Sequence
-from itertools import chain
 
 import torch
 from torch import Tensor
 
 from mpt.backbone import Backbone
 from mpt.distill import Distillation, source_loss, teach
-from mpt.encoding import Batch, Encoded, mixed_batch
+from mpt.encoding import Batch, Encoded
 from mpt.initial import mean, vocabulary
 from mpt.peft_format import unpack
 from mpt.prompt import MultitaskPrompt
-from mpt.sampling import mixed_batches
 from mpt.signals import Signals
 from mpt.teacher_states import TeacherStates, can_keep
-from mpt.train import alone
-from pipelines.asking import ask
-from pipelines.exam import Exam
 from pipelines.inputs import TaskInput
+from pipelines.mixture import Drawn, Mixture, ask_mixed
 from pipelines.prompts import check_backbone
-from pipelines.records import MULTITASK, PromptRecord, Request
+from pipelines.records import MULTITASK, PromptRecord, ReadRole
 from pipelines.services import Services
 from pipelines.spec import LearnSpec
 from pipelines.training import Fit, generator
@@ -64,21 +60,14 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
     for one in given:
         one.check_length(backbone, spec.backbone, spec.prompt_length, spec.max_length)
     needed = spec.distillation.weight > 0 or spec.start == "teachers"
-    known = _check_teachers(spec, teachers, backbone, svc) if needed else []
-    request = _request(spec, known, given, backbone, svc)
+    known = _check_teachers(spec, teachers, given, svc) if needed else []
+    reads: dict[ReadRole, list[str]] = {"teacher": [one.sha for one in known]} if known else {}
+    request = ask_mixed("learn", spec, MULTITASK, given, svc, reads=reads)
     if done := svc.lineage.find(request.sha):
         return done.id
     with svc.lineage.record(request) as run:
         prompts = [unpack(svc.store.get(one.sha)).task(0).detach() for one in known]
-        rows = [
-            one.encode(backbone, one.examples("train", spec.train_rows), spec.max_length)
-            for one in given
-        ]
-        exams = [Exam.open(one, "validation", spec.validation_rows) for one in given]
-        asked = [
-            one.encode(backbone, exam.examples, spec.max_length)
-            for one, exam in zip(given, exams, strict=True)
-        ]
+        mixture = Mixture.open(spec, given, backbone)
         prompt = _first(spec, prompts, backbone)
         settings = Distillation(
             weight=spec.distillation.weight,
@@ -89,24 +78,17 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
         )
         stacked = torch.stack(prompts).to(backbone.device) if prompts else torch.empty(0)
 
-        taught = _teaching(spec, settings, svc, backbone=backbone, teachers=stacked, rows=rows)
+        taught = _teaching(
+            spec, settings, svc, backbone=backbone, teachers=stacked, rows=mixture.rows
+        )
 
-        def loss_of(drawn: Sequence[tuple[int, int]]) -> Tensor:
-            batch = mixed_batch(rows, drawn, backbone.device)
+        def loss_of(drawn: Drawn, batch: Batch) -> Tensor:
             return source_loss(backbone, prompt, taught(drawn, batch), batch, settings)
 
-        run.truncated = sum(one.truncated for one in (*rows, *asked))
-        run.warnings += chain.from_iterable(one.data.warnings for one in given)
-        batches = mixed_batches(
-            [len(one) for one in rows], spec.batch_size, spec.seed, spec.sampling_cap
-        )
-        fit = Fit(prompt, backbone, list(zip(exams, asked, strict=True)), "source")
-        checkpoint = alone(fit.steps(spec, request, run, svc, batches=batches), loss_of)
+        fit = Fit(prompt, backbone, mixture.exams, "source")
+        checkpoint = mixture.train(fit, loss_of, spec, request, run=run, svc=svc)
     checkpoint.remove()
     return run.id
-
-
-Drawn = Sequence[tuple[int, int]]
 
 
 def _teaching(
@@ -125,37 +107,16 @@ def _teaching(
 
 
 def _check_teachers(
-    spec: LearnSpec, teachers: Sequence[str], backbone: Backbone, svc: Services
+    spec: LearnSpec, teachers: Sequence[str], given: Sequence[TaskInput], svc: Services
 ) -> list[PromptRecord]:
+    backbone = svc.backbone(spec.backbone, spec.precision)
     known = [svc.lineage.get_prompt(sha) for sha in teachers]
     for one in known:
         check_backbone(one, spec.backbone, backbone)
-    wanted = [(task, spec.prompt_length) for task in spec.tasks]
+    wanted = [(one.task.name, spec.prompt_length) for one in given]
     if [(one.task, one.num_tokens) for one in known] != wanted:
         raise WrongTeachers(spec, known)
     return known
-
-
-def _request(
-    spec: LearnSpec,
-    teachers: Sequence[PromptRecord],
-    given: Sequence[TaskInput],
-    backbone: Backbone,
-    svc: Services,
-) -> Request:
-    return ask(
-        "learn",
-        spec,
-        MULTITASK,
-        backbone,
-        svc,
-        datasets={
-            "train": [one.info("train", spec.train_rows) for one in given],
-            "validation": [one.info("validation", spec.validation_rows) for one in given],
-        },
-        limits=[one.limits(spec.max_length) for one in given],
-        reads={"teacher": [one.sha for one in teachers]} if teachers else None,
-    )
 
 
 def _first(spec: LearnSpec, teachers: Sequence[Tensor], backbone: Backbone) -> MultitaskPrompt:

@@ -19,7 +19,6 @@ from pipelines.columns import now
 from pipelines.database import Database, connect, migrate
 from pipelines.locks import Busy, hold
 from pipelines.records import (
-    Best,
     PromptRecord,
     Recording,
     Request,
@@ -30,6 +29,7 @@ from pipelines.tables import runs
 logger = logging.getLogger(__name__)
 
 ERROR_LENGTH = 1000  # characters of an error that are kept
+PROMPTLESS = ("baseline", "evaluate")  # stages that leave scores only
 
 
 class NothingMade(Exception):
@@ -125,7 +125,7 @@ class Lineage:
         with self.database.reading() as connection:
             return ancestry.tree(connection, any_id)
 
-    def best(self, task: str, backbone_sha: str | None = None) -> Best | None:
+    def best(self, task: str, backbone_sha: str | None = None) -> best.Best | None:
         """Return the prompt for `task` with the best validation score."""
         with self.database.reading() as connection:
             return best.best(connection, task, backbone_sha)
@@ -148,7 +148,7 @@ class Lineage:
         return run
 
     def _complete(self, request: Request, run: Recording) -> None:
-        if run.prompt is None and request.stage != "evaluate":
+        if run.prompt is None and request.stage not in PROMPTLESS:
             raise NothingMade(request.stage)
         with self.database.writing() as connection:
             rows.add_prompt(connection, request, run)
@@ -161,6 +161,7 @@ class Lineage:
                 "warnings": run.warnings,
                 "curve": [list(point) for point in run.curve],
                 "losses_sha": run.losses_sha,
+                "trained": run.trained,
             }
             mine = update(runs).where(runs.c.id == run.id, runs.c.status == "running")
             if connection.scalar(mine.values(done).returning(runs.c.id)) is None:

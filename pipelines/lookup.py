@@ -132,6 +132,7 @@ def run_record(connection: Connection, row: Row[Any]) -> RunRecord:
         warnings=tuple(row.warnings),
         curve=tuple((int(step), score) for step, score in row.curve),
         losses_sha=row.losses_sha,
+        trained=row.trained,
         prompt=next((link.prompt_sha for link in links if link.role == "made"), None),
         scores=tuple(score_record(one) for one in connection.execute(scored)),
         reads=tuple((link.role, link.prompt_sha) for link in links if link.role != "made"),

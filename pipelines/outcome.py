@@ -32,6 +32,13 @@ class Adapted(Outcome):
     """Why the model registry lacks the prompts; empty when it has them."""
 
 
+class Grouped(Adapted):
+    """What `adapt_group` leaves."""
+
+    group: str
+    """The run that trained the prompt that the targets share."""
+
+
 class Target(Outcome):
     """What `transfer` leaves for one target: a trial for each seed, and the two plain baselines."""
 
@@ -58,6 +65,15 @@ class FewShots(Outcome):
     tasks: list[FewShot]
     unregistered: str
     """Why the model registry lacks the prompts; empty when it has them."""
+
+
+class Baselines(Outcome):
+    """What `baselines` leaves."""
+
+    runs: list[str]
+    """One for each task and method, in their order."""
+    majority: dict[str, str]
+    """By task."""
 
 
 class Transferred(Outcome):

@@ -24,6 +24,7 @@ from pipelines.spec import (
     explain,
 )
 from pipelines.spec_file import BadSpec, read
+from tasks.find import is_file
 
 
 class FewShotPlan(Values):
@@ -98,8 +99,9 @@ class TransferSpec(Values):
             twice = {str(value) for value in values if values.count(value) > 1}
             if twice:
                 raise ValueError(f"{field} names {', '.join(sorted(twice))} twice: leave one out")
-        start = self.adapt.start
-        if start not in {"average", "identity", *self.sources}:
+        start, own = self.adapt.start, any(map(is_file, self.sources))
+        # What a task of one's own is called stands in its file: `pipelines.check` reads it.
+        if not own and start not in {"average", "identity", *self.sources}:
             raise ValueError(
                 f"adapt.start is {start!r}: give average, identity or one of the sources"
             )

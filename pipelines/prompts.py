@@ -4,6 +4,7 @@ from torch import Tensor
 
 from mpt.backbone import Backbone
 from mpt.peft_format import unpack
+from mpt.prompt import MultitaskPrompt
 from pipelines.records import PromptRecord
 from pipelines.services import Services
 
@@ -38,6 +39,13 @@ def check_backbone(prompt: PromptRecord, name: str, backbone: Backbone) -> None:
     """
     if prompt.backbone.sha != backbone.digest:
         raise WrongBackbone(prompt, name, backbone)
+
+
+def multitask_prompt(sha: str, svc: Services) -> MultitaskPrompt:
+    """Return a prompt that has task vectors: a source's, or a target's."""
+    prompt = unpack(svc.store.get(sha))
+    assert isinstance(prompt, MultitaskPrompt), "lineage says so of its kind"
+    return prompt
 
 
 def vector(prompt: PromptRecord, task: str, svc: Services) -> Tensor:

@@ -7,16 +7,21 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal
 
+from pipelines.capability import BaselineMethod
+
 Architecture = Literal["encoder-decoder", "decoder-only"]
-Stage = Literal["teach", "learn", "adapt", "few_shot", "import", "evaluate"]
+Stage = Literal["teach", "learn", "adapt", "few_shot", "import", "baseline", "evaluate"]
 Kind = Literal["teacher", "source", "target", "context"]
 Split = Literal["train", "validation", "test"]
-Method = Literal["prompt", "zero_shot", "majority"]
+Method = Literal["prompt", "zero_shot", "majority"] | BaselineMethod
 ReadRole = Literal["teacher", "source", "front", "evaluated"]
 """What a prompt is to the run that reads it; a front stands before a context."""
 
 MULTITASK = "multitask"
 """The task of what belongs to several tasks: a source prompt, a mean score."""
+
+GROUP = "group"
+"""The task of a prompt that several targets share; it is no source prompt."""
 
 
 class BadScore(ValueError):
@@ -155,6 +160,8 @@ class Recording:
     """Validation score by step."""
     losses_sha: str | None = None
     """Where the store keeps the training loss of each step: a JSON list."""
+    trained: int | None = None
+    """How many numbers were trained; None where nothing was."""
     truncated: int = 0
     warnings: list[str] = field(default_factory=list)
 
@@ -212,6 +219,7 @@ class RunRecord:
     warnings: tuple[str, ...]
     curve: tuple[tuple[int, float], ...]
     losses_sha: str | None
+    trained: int | None
     prompt: str | None
     """The digest of the prompt that it made."""
     scores: tuple[ScoreRecord, ...]
@@ -223,23 +231,3 @@ class RunRecord:
     def primary(self, split: str) -> ScoreRecord | None:
         """Return the score on `split` that tables report."""
         return next((one for one in self.scores if one.is_primary and one.split == split), None)
-
-
-@dataclass(frozen=True)
-class Best:
-    """The best prompt for a task, and what is known of it."""
-
-    prompt_sha: str
-    task: str
-    kind: str
-    backbone_sha: str
-    metric: str
-    validation_score: float
-    validation_n: int
-    test_score: float | None
-    test_n: int | None
-    model_name: str | None
-    """Its name in the model registry; None if it is not registered yet."""
-    version: int | None
-    champion: bool
-    run_id: str

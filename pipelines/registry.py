@@ -15,11 +15,11 @@ from mlflow.exceptions import MlflowException
 from mlflow.store.entities import PagedList
 
 from pipelines import registration
+from pipelines.best import Best
 from pipelines.lineage import Lineage
 from pipelines.locks import hold
 from pipelines.lookup import find_prompt
 from pipelines.mlflow_server import experiment_id, mlflow_errors, open_client
-from pipelines.records import Best
 from pipelines.registration import Candidate
 from pipelines.run_export import PROMPT_FOLDER, export_run, metric_name
 from pipelines.store import Store

@@ -138,7 +138,7 @@ def _row(spec: TransferSpec, target: Target, svc: Services) -> Row:
         key=lambda run: validation(run).value,
     )
     return Row(
-        task=target.task,
+        task=given.task.name,
         family=given.task.family,
         metric=metric,
         n_train=len(given.examples("train", spec.adapt.train_rows)),
@@ -164,9 +164,9 @@ def trial_scores(trial: Trial, svc: Services) -> tuple[ScoreRecord, ScoreRecord]
 
 
 def tested(run_id: str, svc: Services) -> ScoreRecord:
-    """Return the score that an evaluation reports."""
+    """Return the test score that an evaluation, or a baseline, reports."""
     score = svc.lineage.get_run(run_id).primary("test")
-    assert score is not None, "an evaluation has a primary test score"
+    assert score is not None, "it has a primary test score"
     return score
 
 

@@ -31,6 +31,7 @@ class Services:
         progress: shows a training.
         environment: where this process runs.
         batch_size: rows scored at once.
+        side_by_side: trainings that take their steps together; saving one keeps all waiting.
     """
 
     backbone: Callable[[str, str], Backbone]
@@ -42,3 +43,4 @@ class Services:
     progress: Progress
     environment: Environment
     batch_size: int = 64
+    side_by_side: int = 1

@@ -8,6 +8,7 @@ from the content behind them (`fingerprint`).
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from reprlib import Repr
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -28,12 +29,11 @@ class Values(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Training(Values):
-    """How a prompt is trained; the defaults are those of Wang et al. 2023's code family."""
+class Budget(Values):
+    """How long something is trained, and on what; the same for whatever is to be compared."""
 
     steps: Count
     batch_size: Count = 32
-    learning_rate: Positive = 0.3
     weight_decay: Weight = 1e-5
     warmup: float = Field(0.1, ge=0, lt=1)
     """Share of the steps in which the rate rises; then it falls, linearly, to 0."""
@@ -49,6 +49,12 @@ class Training(Values):
     """The first so many validation rows, or so many of each source task; None is all."""
     max_length: Count | None = None
     """Tokens kept of an input; None is what the task says."""
+
+
+class Training(Budget):
+    """How a prompt is trained; the defaults are those of Wang et al. 2023's code family."""
+
+    learning_rate: Positive = 0.3
 
 
 class Draw(Values):
@@ -228,4 +234,6 @@ def _asked(kind: str, value: object) -> str:
         return "is not given"
     if kind == "extra_forbidden":
         return "is not a key of a spec"
-    return f"is {value!r}" if not isinstance(value, dict) else "does not fit"
+    short = Repr()  # ten lines of YAML can stand for a billion words
+    short.maxstring, short.maxlevel = 80, 2
+    return f"is {short.repr(value)}" if not isinstance(value, dict) else "does not fit"

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from tasks.own.yaml_file import OnceEach
+
 
 class BadSpec(ValueError):
     """A spec file cannot be read, or says something that makes no sense."""
@@ -13,16 +15,8 @@ class BadSpec(ValueError):
         super().__init__(f"{path}: {problem}")
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe, and strict: PyYAML lets the last of equal keys win, and does not say so."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        if twice := sorted({str(key) for key in keys if keys.count(key) > 1}):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"{', '.join(twice)} is given twice: leave one out", node.start_mark
-            )
-        return super().construct_mapping(node, deep)
+class _Loader(OnceEach, yaml.SafeLoader):
+    """Safe, and strict."""
 
 
 def read(path: Path) -> dict[Any, Any]:
@@ -35,7 +29,7 @@ def read(path: Path) -> dict[Any, Any]:
         values = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except OSError as error:
         raise BadSpec(path, f"it cannot be read ({error.strerror}): give a YAML file") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # PyYAML lets 2021-13-45 escape
         raise BadSpec(path, f"it is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise BadSpec(path, "it must hold keys and values, as in pipelines/specs/demo.yaml")

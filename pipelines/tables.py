@@ -22,9 +22,10 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
+from pipelines.capability import METHODS
 from pipelines.columns import UtcTime, is_sha, now, one_of
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration; here, so that asking whether a database is current needs no Alembic."""
 
 NAMES = {
@@ -124,9 +125,10 @@ runs = Table(
     Column("warnings", JSON, nullable=False, default=list),
     Column("curve", JSON, nullable=False, default=list),  # [[step, validation score]]
     Column("losses_sha", String(64)),  # a JSON list, in the store
+    Column("trained", BigInteger),  # numbers that were trained; NULL where none, or before 0004
     UniqueConstraint("request_sha", "attempt", name="uq_run_attempt"),
     is_sha("request_sha"),
-    one_of("stage", "teach", "learn", "adapt", "few_shot", "import", "evaluate"),
+    one_of("stage", "teach", "learn", "adapt", "few_shot", "import", "baseline", "evaluate"),
     one_of("status", "running", "completed", "failed", "abandoned"),
     CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
 )
@@ -168,13 +170,13 @@ scores = Table(
     Column("predictions_sha", String(64)),  # a JSON list, in the store
     UniqueConstraint("run_id", "dataset_sha", "metric", name="uq_score_once"),
     one_of("split", "validation", "test"),
-    one_of("method", "prompt", "zero_shot", "majority"),
+    one_of("method", "prompt", "zero_shot", "majority", *METHODS),
     CheckConstraint("(method = 'prompt') = (prompt_sha IS NOT NULL)", name="prompt"),
     # NaN falls outside on both databases, and infinity too. Correlations may be negative.
     CheckConstraint("value BETWEEN -100 AND 100", name="finite"),
     CheckConstraint("n > 0", name="n"),
 )
-"""What one metric said, and on how many examples. Zero-shot and majority have no prompt."""
+"""What one metric said, and on how many examples; only the method "prompt" has one of ours."""
 
 registrations = Table(
     "registration",

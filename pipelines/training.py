@@ -1,7 +1,7 @@
 """What the training stages have in common: train, keep the best prompt, score, store."""
 
 import json
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from statistics import fmean
@@ -10,25 +10,74 @@ from typing import TypeVar
 import torch
 
 from mpt.backbone import Backbone
-from mpt.checkpoint import Checkpoint
+from mpt.checkpoint import SHARE, Checkpoint
 from mpt.encoding import Encoded
+from mpt.learner import Learner
 from mpt.peft_format import pack
 from mpt.prompt import MultitaskPrompt, Prompt
 from mpt.train import Schedule, training
+from pipelines.baseline_spec import BaselineSpec
 from pipelines.exam import Exam, answer
+from pipelines.group_spec import GroupSpec
 from pipelines.records import Kind, MadePrompt, Recording, Request, ScoreInfo, combined
 from pipelines.services import Services
 from pipelines.spec import AdaptSpec, FewShotSpec, LearnSpec, TeachSpec
 
-CHECKPOINT_EVERY = 25  # steps; a prompt is small, so saving it costs milliseconds
 MEAN = "mean"  # the metric of a prompt for several tasks: the mean of their primary ones
 
 Drawn = TypeVar("Drawn")
+Recipe = TeachSpec | LearnSpec | AdaptSpec | GroupSpec | FewShotSpec | BaselineSpec
 
 
 def generator(seed: int) -> torch.Generator:
     """Return a generator of our own: torch's global one is shared by every thread."""
     return torch.Generator().manual_seed(seed)
+
+
+def fitting(
+    learner: Learner,
+    validate: Callable[[], float],
+    spec: Recipe,
+    request: Request,
+    recording: Recording,
+    *,
+    svc: Services,
+    batches: Iterable[Drawn],
+) -> Generator[Drawn, float, Checkpoint]:
+    """Train, and fill in how that went; return the checkpoint, to remove once that is kept.
+
+    It yields what a step draws, and is sent its loss; see `mpt.train.training`.
+
+    Args:
+        learner: what is trained, in place; it is left as it validated best.
+        validate: its score as it is.
+        spec: the recipe.
+        request: what was asked; its digest is the checkpoint's identity.
+        recording: what lineage will keep.
+        svc: the outside world.
+        batches: what each step draws.
+    """
+    svc.checkpoints.mkdir(parents=True, exist_ok=True)
+    file = svc.checkpoints / f"{request.sha}.safetensors"
+    checkpoint = Checkpoint(file, request.sha, SHARE / svc.side_by_side)
+    schedule = Schedule(
+        steps=spec.steps,
+        learning_rate=spec.learning_rate,
+        factor_learning_rate=getattr(spec, "factor_learning_rate", spec.learning_rate),
+        validate_every=ceil(spec.steps / spec.validations),
+        weight_decay=spec.weight_decay,
+        warmup=spec.warmup,
+        clip=spec.clip,
+        patience=getattr(spec, "patience", None),
+    )
+    with svc.progress(request.stage, request.task, spec.steps) as on_step:
+        trained = yield from training(
+            learner, batches, schedule, validate=validate, checkpoint=checkpoint, on_step=on_step
+        )
+    recording.curve = trained.curve
+    recording.losses_sha = svc.store.put(json.dumps(trained.losses).encode())
+    recording.trained = learner.num_trained
+    return checkpoint
 
 
 @dataclass(frozen=True)
@@ -50,7 +99,7 @@ class Fit:
 
     def steps(
         self,
-        spec: TeachSpec | LearnSpec | AdaptSpec | FewShotSpec,
+        spec: Recipe,
         request: Request,
         recording: Recording,
         svc: Services,
@@ -69,29 +118,13 @@ class Fit:
             batches: what each step draws.
         """
         self.prompt.to(self.backbone.device)
-        svc.checkpoints.mkdir(parents=True, exist_ok=True)
-        checkpoint = Checkpoint(
-            svc.checkpoints / f"{request.sha}.safetensors", CHECKPOINT_EVERY, request.sha
-        )
-        schedule = Schedule(
-            steps=spec.steps,
-            learning_rate=spec.learning_rate,
-            factor_learning_rate=getattr(spec, "factor_learning_rate", spec.learning_rate),
-            validate_every=ceil(spec.steps / spec.validations),
-            weight_decay=spec.weight_decay,
-            warmup=spec.warmup,
-            clip=spec.clip,
-            patience=getattr(spec, "patience", None),
-        )
-        with svc.progress(request.stage, request.task, spec.steps) as on_step:
-            trained = yield from training(
-                self.prompt, batches, schedule, validate=lambda: self._validate(svc),
-                checkpoint=checkpoint, on_step=on_step,
-            )  # fmt: skip
-        recording.curve = trained.curve
-        recording.losses_sha = svc.store.put(json.dumps(trained.losses).encode())
+        checkpoint = yield from fitting(
+            self.prompt, lambda: self._validate(svc), spec, request, recording,
+            svc=svc, batches=batches,
+        )  # fmt: skip
         recording.scores += self.scores(svc)
-        recording.prompt = self.keep(svc)
+        tasks = [exam.task.name for exam, _ in self.exams]
+        recording.prompt = keep(self.prompt, tasks, self.kind, svc)
         return checkpoint
 
     def _validate(self, svc: Services) -> float:
@@ -118,13 +151,20 @@ class Fit:
         )  # fmt: skip
         return [mean, *(replace(one, is_primary=False) for scores in each for one in scores)]
 
-    def keep(self, svc: Services) -> MadePrompt:
-        """Store the prompt; return what lineage says of it."""
-        data = pack(self.prompt)
-        length, hidden = self.prompt.task(0).shape
-        rank = self.prompt.rank if isinstance(self.prompt, MultitaskPrompt) else None
-        tasks = tuple(exam.task.name for exam, _ in self.exams) if rank else ()
-        return MadePrompt(
-            sha=svc.store.put(data), kind=self.kind, num_tokens=length, hidden_size=hidden,
-            bytes=len(data), tasks=tasks, rank=rank,
-        )  # fmt: skip
+
+def keep(prompt: Prompt, tasks: Sequence[str], kind: Kind, svc: Services) -> MadePrompt:
+    """Store a prompt; return what lineage says of it.
+
+    Args:
+        prompt: what is stored.
+        tasks: the name of each of its tasks, in order.
+        kind: what lineage calls it.
+        svc: where the store is.
+    """
+    data = pack(prompt)
+    length, hidden = prompt.task(0).shape
+    rank = prompt.rank if isinstance(prompt, MultitaskPrompt) else None
+    return MadePrompt(
+        sha=svc.store.put(data), kind=kind, num_tokens=length, hidden_size=hidden,
+        bytes=len(data), tasks=tuple(tasks) if rank else (), rank=rank,
+    )  # fmt: skip

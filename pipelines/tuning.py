@@ -70,9 +70,10 @@ def _request(
     return ask(
         "adapt" if parent else "teach",
         spec,
-        spec.task,
+        given.task.name,
         backbone,
         svc,
+        given=[given],
         datasets={
             "train": [given.training_info(spec.train_rows, spec.draw)],
             "validation": [given.info("validation", spec.validation_rows)],

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tasks import hub, local
+from tasks.own import files
 from tasks.rows import BadCell, BadRow
-from tasks.splits import CARVED, Part, assign
-from tasks.task import Example, Generated, Hub, Row, Task
+from tasks.splits import CARVED, Part, Splits, assign
+from tasks.task import Example, Files, Generated, Hub, Row, Task
 
 
 class Data(NamedTuple):
@@ -28,10 +29,11 @@ class Data(NamedTuple):
 class EmptySplit(ValueError):
     """The protocol leaves one of our splits without a row."""
 
-    def __init__(self, task: str, split: str, found: Mapping[str, Sequence[Example]]) -> None:
-        has = ", ".join(f"{name} {len(examples)}" for name, examples in found.items())
+    def __init__(self, task: str, split: str, rows: Mapping[str, int], splits: Splits) -> None:
+        has = ", ".join(f"{name} {count}" for name, count in rows.items())
+        carved = splits.carved(rows.get(splits.train, 0))
         super().__init__(
-            f"{task!r} has no rows left for {split} (read: {has}; {CARVED:,} training rows serve "
+            f"{task!r} has no rows left for {split} (read: {has}; {carved:,} training rows serve "
             "for each split that the protocol carves or that is missing): give it more rows"
         )
 
@@ -54,19 +56,24 @@ def load(task: Task, folder: Path | None = None) -> Data:
         MissingData: the folder has no training rows of it.
         HubUnreachable: the hub gave no rows.
         BadRow: a row cannot become an example.
+        BadFile: a file cannot be read at all.
         EmptySplit: nothing is left for one of the splits.
     """
     source = _read(task, folder)
     found = source.found
     if task.trained_on:
-        test = found[task.splits.test]
-        return Data([], [], test, source.origin, source.revision, source.warnings)
-    groups = {name: [example.group for example in found[name]] for name in found}
+        return Data([], [], found[task.splits.test], source.origin, source.revision, ())
+    together = task.splits.share is not None
+    groups = {
+        name: [one.group or (one.input if together else "") for one in examples]
+        for name, examples in found.items()
+    }
     parts = assign(task.splits, groups)
     train, validation, test = (_take(found, part) for part in parts)
     for split, examples in (("train", train), ("validation", validation), ("test", test)):
         if not examples:
-            raise EmptySplit(task.name, split, found)
+            rows = {name: len(those) for name, those in found.items()}
+            raise EmptySplit(task.name, split, rows, task.splits)
     if task.every_answer:
         train = [one._replace(answers=(answer,)) for one in train for answer in one.answers]
     warnings = (*source.warnings, *_missing(task, found))
@@ -94,6 +101,8 @@ def _read(task: Task, folder: Path | None) -> _Source:
     if isinstance(task.source, Generated):
         rows = {name: task.source.rows(name) for name in task.splits.names}
         return _Source(_each(task, rows, "generated"), f"generated, seed {task.source.seed}", None)
+    if isinstance(task.source, Files):
+        return _from_files(task, task.source)
     if folder is not None:
         return _from_folder(task, folder)
     return _from_hub(task, task.source)
@@ -109,6 +118,14 @@ def _from_folder(task: Task, folder: Path) -> _Source:
         if path is not None
     }
     return _Source(found, str(folder / (task.folder or task.name)), None)
+
+
+def _from_files(task: Task, source: Files) -> _Source:
+    found = {
+        name: _examples(task, file, files.rows(source, name, task.columns))
+        for name, file in source.names.items()
+    }
+    return _Source(found, ", ".join(dict.fromkeys(source.names.values())), None)
 
 
 def _from_hub(task: Task, source: Hub) -> _Source:
@@ -149,6 +166,8 @@ def _take(found: Mapping[str, Sequence[Example]], part: Part) -> list[Example]:
 
 
 def _missing(task: Task, found: Mapping[str, Sequence[Example]]) -> list[str]:
+    if task.splits.share is not None:
+        return []  # what the user's own file says
     return [
         f"{task.name!r} has no split {name!r} here: the first {CARVED:,} of its shuffled training "
         "rows serve for it, so scores do not compare with published ones"

@@ -15,7 +15,10 @@ def read_mrqa(row: Row) -> Example:
     found = texts(nested(row, "answers", list), "answers")
     if not found:
         raise BadCell("answers", row["answers"], "a list of at least one answer")
-    question, context = pad_punctuation(text(row, "question")), pad_punctuation(text(row, "context"))
+    question, context = (
+        pad_punctuation(text(row, "question")),
+        pad_punctuation(text(row, "context")),
+    )
     answers = tuple(dict.fromkeys(pad_punctuation(answer) for answer in found))
     return Example(f"question: {question} context: {context}", answers)
 

@@ -34,9 +34,7 @@ WINOGRANDE = Task(
     name="winogrande",
     benchmark="others",
     family="coreference",
-    source=Hub(
-        "allenai/winogrande", "winogrande_xl", "01e74176c63542e6b0bcb004dcdea22d94fb67b5"
-    ),
+    source=Hub("allenai/winogrande", "winogrande_xl", "01e74176c63542e6b0bcb004dcdea22d94fb67b5"),
     read=reader(
         "winogrande sentence: {sentence} option1: {option1} option2: {option2}", winogrande_answer
     ),
@@ -52,9 +50,7 @@ YELP = Task(
     name="yelp",
     benchmark="others",
     family="sentiment",
-    source=Hub(
-        "fancyzhx/yelp_polarity", "plain_text", "bbf1c97a1f0cf005e5aded43839fd814654a1557"
-    ),
+    source=Hub("fancyzhx/yelp_polarity", "plain_text", "bbf1c97a1f0cf005e5aded43839fd814654a1557"),
     read=template("yelp sentence: {text}", SENTIMENT),
     columns=("text", "label"),
     labels=SENTIMENT,

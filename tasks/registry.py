@@ -1,7 +1,6 @@
 """Find a task by name. A new benchmark is one file, and one line here."""
 
 from difflib import get_close_matches
-
 from itertools import chain
 
 from tasks import cpt, diagnostics, glue, mini, mrqa, nlg, others, squad, superglue
@@ -20,7 +19,9 @@ class UnknownTask(LookupError):
     def __init__(self, name: str) -> None:
         near = get_close_matches(name.lower(), TASKS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the tasks are {', '.join(names())}"
-        super().__init__(f"no task is named {name!r}: {hint}")
+        super().__init__(
+            f"no task is named {name!r}: {hint}; one of your own is named by its YAML file"
+        )
 
 
 def get(name: str) -> Task:

@@ -85,6 +85,21 @@ def texts(values: object, column: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
+Parts = Sequence[tuple[str, str | None]]
+"""A template, cut up: what it says, and the column that comes next, or none."""
+
+
+def fill(parts: Parts, row: Row, read: Callable[[Row, str], str] = text) -> Example:
+    """Return an example without answers: what the template says, with the row's texts in it."""
+    written, fields = "", []
+    for format_, column in parts:
+        written += format_
+        if column:
+            start, written = len(written), written + read(row, column)
+            fields.append((start, len(written)))
+    return Example(written, (), fields=tuple(fields))
+
+
 def template(form: str, labels: Sequence[str]) -> Callable[[Row], Example]:
     """Return a reader: `form` with the row's texts is the input, its label's word the answer."""
     return reader(form, lambda row: label(row, labels))
@@ -93,14 +108,4 @@ def template(form: str, labels: Sequence[str]) -> Callable[[Row], Example]:
 def reader(form: str, answer: Callable[[Row], str]) -> Callable[[Row], Example]:
     """Return a reader: `form` with the row's texts is the input, `answer` of the row the answer."""
     parts = [(format_, name) for format_, name, _, _ in Formatter().parse(form)]
-
-    def read(row: Row) -> Example:
-        written, fields = "", []
-        for format_, column in parts:
-            written += format_
-            if column:
-                start, written = len(written), written + text(row, column)
-                fields.append((start, len(written)))
-        return Example(written, (answer(row),), fields=tuple(fields))
-
-    return read
+    return lambda row: fill(parts, row)._replace(answers=(answer(row),))

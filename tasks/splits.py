@@ -25,12 +25,19 @@ class Splits:
         validation: what to choose by; None is the first 1,000 rows of the shuffled `train`.
         test: what is reported; the same name as `validation` means that each gets half of it.
         train_rows: keep so many shuffled rows to train on; None is all of them.
+        share: of the training rows, for each split that is carved or missing; None is 1,000 rows.
+            With a share, rows that read the same stay together, as if they were a group.
     """
 
     train: str = "train"
     validation: str | None = None
     test: str = "validation"
     train_rows: int | None = None
+    share: float | None = None
+
+    def carved(self, rows: int) -> int:
+        """Return how many of the training rows serve for a split that is not there."""
+        return CARVED if self.share is None else max(1, round(self.share * rows))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -68,8 +75,8 @@ def assign(splits: Splits, groups: Mapping[str, Sequence[str]]) -> Assignment:
     """Return the rows of train, validation and test; any of them may come out empty.
 
     Rows of one non-empty group stay together, so a cut through grouped rows falls on the group's
-    boundary that is nearest. A split that `groups` lacks is replaced by the first 1,000 rows of
-    the shuffled training split that nothing else has taken.
+    boundary that is nearest. A split that `groups` lacks is replaced by the first rows of the
+    shuffled training split that nothing else has taken.
 
     Args:
         splits: the task's protocol.
@@ -84,7 +91,7 @@ def assign(splits: Splits, groups: Mapping[str, Sequence[str]]) -> Assignment:
         if name is not None and name in groups:
             held.append((name, units(groups[name])))
         else:
-            taken, train = divide(train, CARVED)
+            taken, train = divide(train, splits.carved(len(groups[splits.train])))
             held.append((splits.train, taken))
     if len(held) == 1:
         source, whole = held[0]

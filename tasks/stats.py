@@ -26,6 +26,7 @@ class Stats:
         metric: the one that tables report.
         majority: its score on test for the commonest training answer; None without training rows.
         absent: why there are no counts; "" where there are.
+        warnings: of what the counts rest on.
     """
 
     task: str
@@ -34,6 +35,7 @@ class Stats:
     metric: str
     majority: float | None
     absent: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def measure(task: Task, folder: Path | None) -> Stats:
@@ -48,7 +50,10 @@ def measure(task: Task, folder: Path | None) -> Stats:
         return Stats(task.name, {}, {}, name, None, "no --data DIR with its rows")
     try:
         data = load(task, folder)
-    except (MissingData, EmptySplit, BadRow, HubUnreachable) as error:
+    except MissingData:
+        missing = f"no {task.splits.train} rows in the folder"
+        return Stats(task.name, {}, {}, name, None, missing)
+    except (EmptySplit, BadRow, HubUnreachable) as error:
         return Stats(task.name, {}, {}, name, None, str(error))
     parts = {split: getattr(data, split) for split in SPLITS}
     answers = [one.answers[0] for part in parts.values() for one in part]
@@ -59,4 +64,5 @@ def measure(task: Task, folder: Path | None) -> Stats:
         {label: 100 * Counter(answers)[label] / len(answers) for label in task.labels},
         name,
         metric(guessed, data.test) if guessed else None,
+        warnings=data.warnings,
     )

@@ -3,14 +3,17 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from tasks.splits import Splits
 
-__all__ = ["Example", "Generated", "Hub", "Metric", "Row", "Splits", "Task"]
+__all__ = ["Example", "Files", "Generated", "Hub", "Metric", "Row", "Splits", "Task"]
 
 Row = Mapping[str, Any]
-Benchmark = Literal["glue", "superglue", "squad", "mrqa", "others", "nlg", "cpt", "mini"]
+Benchmark = Literal[
+    "glue", "superglue", "squad", "mrqa", "others", "nlg", "cpt", "mini", "own"
+]  # fmt: skip
 
 
 class Example(NamedTuple):
@@ -46,6 +49,23 @@ class Hub:
     subset: str | None
     revision: str | None
     files: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Files:
+    """Rows from the files of a user's own task.
+
+    Args:
+        folder: where the task's own file is; `names` begin there.
+        names: the file of each split, as the user wrote it.
+        encoding: of a CSV file.
+        delimiter: of a CSV file.
+    """
+
+    folder: Path
+    names: Mapping[str, str]
+    encoding: str = "utf-8"
+    delimiter: str = ","
 
 
 @dataclass(frozen=True)
@@ -89,12 +109,14 @@ class Task:
         trained_on: of a test set without training rows, the tasks whose prompts answer it.
         licence: of the rows, as their authors give it.
         citation: who made them.
+        definition: of a user's own task, what its file says, as JSON.
+        identity: of a user's own task, the SHA-256 of what in it can change a result.
     """
 
     name: str
     benchmark: Benchmark
     family: str
-    source: Hub | Generated
+    source: Hub | Generated | Files
     read: Callable[[Row], Example]
     columns: tuple[str, ...]
     labels: tuple[str, ...]
@@ -108,6 +130,8 @@ class Task:
     trained_on: tuple[str, ...] = ()
     licence: str = ""
     citation: str = ""
+    definition: str = ""
+    identity: str = ""
 
     def __post_init__(self) -> None:
         # The name becomes a folder under `--data`: it must not climb out of it.

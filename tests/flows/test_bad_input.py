@@ -26,6 +26,7 @@ USAGE = {
     "adapt cola --steps -1": "--steps is '-1'",
     "adapt cola --steps x": "--steps is 'x'",
     "adapt cola --bogus 1": "Unknown option",
+    "adapt cola --sampling-cap 9": "give --together too",
     "bogus": "Unknown command",
     "tasks rte --show -1": "--show",
     "tasks --workers 0": "--workers",
@@ -49,7 +50,9 @@ def test_a_wrong_command_line_is_one_line_and_status_2(line, home, tmp_path):
     refused(home.run(*words), home, 2, USAGE[line])
 
 
-@pytest.mark.parametrize("line", ["best cola", "best multitask", "lineage abc", "lineage abcdef12"])
+@pytest.mark.parametrize(
+    "line", ["best cola", "best multitask", "best group", "lineage abc", "lineage abcdef12"]
+)
 def test_asking_for_what_is_not_there_is_status_3(line, home):
     refused(home.run(*line.split()), home, 3)
 

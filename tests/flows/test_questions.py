@@ -25,7 +25,7 @@ sys.stderr.write(" report" if "pipelines.report" in sys.modules else "")
 """
 
 
-@pytest.mark.parametrize("command", ["--help", "best cola", "lineage {prompt}"])
+@pytest.mark.parametrize("command", ["--help", "best cola", "lineage {prompt}", "methods"])
 def test_a_question_imports_nothing_that_it_does_not_need(command, transferred):
     home = transferred[0]
     prompt = home.run("best", "cola", "--json").json["prompt_sha"]
@@ -38,7 +38,7 @@ def test_a_question_imports_nothing_that_it_does_not_need(command, transferred):
     assert asked.stdout
     assert "flows" in loaded
     assert not loaded & (HEAVY | {"report"})
-    assert ("sqlalchemy" in loaded) == (command != "--help")
+    assert ("sqlalchemy" in loaded) == (command not in {"--help", "methods"})
 
 
 @pytest.mark.parametrize("task", ["cola", "cb", "rte", "multitask"])

@@ -12,6 +12,7 @@ import pytest
 
 from pipelines.adapt import adapting
 from pipelines.fanout import fan_out
+from pipelines.group_spec import GroupSpec
 from pipelines.locks import hold
 from pipelines.plan import TransferSpec
 from pipelines.spec import AdaptSpec
@@ -165,11 +166,14 @@ def test_specs_travel_through_prefect_as_json(spec):
     assert TransferSpec.model_validate_json(whole.model_dump_json()) == whole
     one = whole.adapt_spec("cb", 0)
     assert AdaptSpec.model_validate(json.loads(one.model_dump_json())) == one
-    from flows.transfer import adapt_target, transfer
+    from flows.transfer import adapt_group, adapt_target, transfer
 
     assert transfer.validate_parameters({"spec": whole.model_dump(mode="json")})["spec"] == whole
     given = {"targets": [one.model_dump(mode="json")], "source": "best"}
     assert adapt_target.validate_parameters(given)["targets"] == [one]
+    group = GroupSpec(tasks=["cb", "cola"], steps=3)
+    given = {"spec": group.model_dump(mode="json"), "source": "best"}
+    assert adapt_group.validate_parameters(given)["spec"] == group
 
 
 LONG = {"steps": 150, "batch_size": 4, "validations": 2}

@@ -1,9 +1,13 @@
+import time
+from itertools import pairwise
+
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch.testing import assert_close
 
-from mpt.checkpoint import Checkpoint, CheckpointIgnored
+from mpt import files
+from mpt.checkpoint import Checkpoint, CheckpointIgnored, State
 from mpt.distill import Distillation, source_loss, teach
 from mpt.encoding import mixed_batch
 from mpt.peft_format import pack
@@ -17,6 +21,23 @@ K, P = 3, 4
 
 class Killed(BaseException):
     """Stands for the end of the process."""
+
+
+class Every(Checkpoint):
+    """Saves after each so many steps, whatever the clock says."""
+
+    def __init__(self, path, identity="", *, steps):
+        super().__init__(path, identity)
+        self.steps, self.taken = steps, 0
+
+    def load(self, *args):
+        state = super().load(*args)
+        self.taken = state.step if state else 0
+        return state
+
+    def is_due(self):
+        self.taken += 1
+        return self.taken % self.steps == 0
 
 
 @pytest.fixture
@@ -59,7 +80,7 @@ def source_training(backbone):
 @pytest.mark.parametrize("kill_at", [1, 4, 5, 9, 13])
 def test_a_killed_training_resumes_to_the_same_bytes(source_training, tmp_path, kill_at):
     whole = source_training()
-    checkpoint = Checkpoint(tmp_path / "run.safetensors", every=4)
+    checkpoint = Every(tmp_path / "run.safetensors", steps=4)
     with pytest.raises(Killed):
         source_training(checkpoint, kill_at)
     assert checkpoint.path.exists() == (kill_at >= 4)
@@ -68,7 +89,7 @@ def test_a_killed_training_resumes_to_the_same_bytes(source_training, tmp_path, 
 
 def test_a_training_killed_again_and_again_ends_the_same(source_training, tmp_path):
     whole = source_training()
-    checkpoint = Checkpoint(tmp_path / "run.safetensors", every=1)
+    checkpoint = Every(tmp_path / "run.safetensors", steps=1)
     for kill_at in range(1, PLAN.steps + 1):
         with pytest.raises(Killed):
             source_training(checkpoint, kill_at)
@@ -76,12 +97,28 @@ def test_a_training_killed_again_and_again_ends_the_same(source_training, tmp_pa
 
 
 def test_a_resumed_training_takes_only_the_steps_after_the_last_save(source_training, tmp_path):
-    checkpoint = Checkpoint(tmp_path / "run.safetensors", every=4)
+    checkpoint = Every(tmp_path / "run.safetensors", steps=4)
     with pytest.raises(Killed):
         source_training(checkpoint, 10)
     with pytest.raises(Killed):
         source_training(checkpoint, 9)  # the last save was at 8, so step 9 comes again
     source_training(checkpoint, 8)  # and step 8 does not
+
+
+def test_saving_takes_no_more_than_its_share_of_the_time(tmp_path, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(files, "write", lambda *_: now.append(now.pop() + 0.6))
+    checkpoint = Checkpoint(tmp_path / "run.safetensors", share=0.03)
+    prompt = SoftPrompt(torch.ones(P, 16))
+    spent = []
+    for _ in range(1000):
+        now[0] += 0.4  # a step
+        if checkpoint.is_due():
+            checkpoint.save(prompt, torch.optim.AdamW(prompt.parameters()), "", State.begin())
+            spent.append(now[0])
+    assert 0.02 < len(spent) * 0.6 / (now[0] - 1000) < 0.031
+    assert max(b - a for a, b in pairwise(spent)) < 0.6 / 0.03 + 1
 
 
 def cut(path):
@@ -118,7 +155,7 @@ def write_another_format(path):
 )
 def test_a_damaged_or_foreign_file_is_not_trained_on(source_training, tmp_path, damage):
     whole = source_training()
-    checkpoint = Checkpoint(tmp_path / "run.safetensors", every=4)
+    checkpoint = Every(tmp_path / "run.safetensors", steps=4)
     with pytest.raises(Killed):
         source_training(checkpoint, 9)
     damage(checkpoint.path)
@@ -129,18 +166,18 @@ def test_a_damaged_or_foreign_file_is_not_trained_on(source_training, tmp_path, 
 def test_the_checkpoint_of_another_training_is_not_trained_on(source_training, tmp_path):
     path = tmp_path / "run.safetensors"
     with pytest.raises(Killed):
-        source_training(Checkpoint(path, 4, "one"), 9)
+        source_training(Every(path, "one", steps=4), 9)
     with pytest.warns(CheckpointIgnored, match="another training"):
-        assert source_training(Checkpoint(path, 4, "two")) == source_training()
+        assert source_training(Every(path, "two", steps=4)) == source_training()
 
 
 def test_the_checkpoint_of_another_schedule_or_shape_is_not_trained_on(source_training, tmp_path):
-    checkpoint = Checkpoint(tmp_path / "run.safetensors", every=4)
+    checkpoint = Every(tmp_path / "run.safetensors", steps=4)
     with pytest.raises(Killed):
         source_training(checkpoint, 5)
     longer = Schedule(steps=15, learning_rate=0.3, factor_learning_rate=0.4, validate_every=3)
     with pytest.warns(CheckpointIgnored, match="another training"):
-        source_training(Checkpoint(checkpoint.path, 100), plan=longer)
+        source_training(Every(checkpoint.path, steps=100), plan=longer)
     prompt = SoftPrompt(torch.ones(P, 16))
     with pytest.warns(CheckpointIgnored, match="other names, shapes or dtypes"):
         train(prompt, [0] * 14, lambda _: prompt.tokens.sum(), PLAN, checkpoint=checkpoint)
@@ -148,7 +185,7 @@ def test_the_checkpoint_of_another_schedule_or_shape_is_not_trained_on(source_tr
 
 def test_half_a_write_leaves_the_old_file_and_goes_with_it(source_training, tmp_path):
     whole = source_training()
-    checkpoint = Checkpoint(tmp_path / "run.safetensors", every=4)
+    checkpoint = Every(tmp_path / "run.safetensors", steps=4)
     with pytest.raises(Killed):
         source_training(checkpoint, 9)
     (tmp_path / ".new-run.safetensors-8f3k").write_bytes(b"half")
@@ -166,7 +203,7 @@ def test_a_checkpoint_is_whole_for_a_prompt_without_factors(tmp_path):
             if step == kill_at:
                 raise Killed
 
-        checkpoint = Checkpoint(tmp_path / "soft.safetensors", every=2)
+        checkpoint = Every(tmp_path / "soft.safetensors", steps=2)
         train(
             prompt,
             range(100),

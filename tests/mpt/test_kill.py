@@ -37,7 +37,7 @@ def training(path, kill_at):
         loss_of,
         PLAN,
         validate=lambda: prompt.shared.sum().sin().item(),
-        checkpoint=Checkpoint(path, every=10),
+        checkpoint=Checkpoint(path),
         on_step=on_step,
     )
     return {name: value.numpy().tobytes() for name, value in prompt.state_dict().items()}, trained

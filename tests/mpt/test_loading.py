@@ -6,7 +6,7 @@ from torch.testing import assert_close
 
 from mpt.decoder_only import DecoderOnly
 from mpt.encoder_decoder import EncoderDecoder
-from mpt.loading import UnsupportedBackbone, load
+from mpt.loading import UnknownBackbone, UnsupportedBackbone, load, ruler
 
 FAMILIES = ["llama", "gpt2", "mistral", "qwen2", "qwen3", "opt", "bloom"]
 
@@ -41,3 +41,18 @@ def test_a_model_that_changes_its_logits_after_the_head_is_refused(make_causal, 
     backbone.tokenizer.save_pretrained(tmp_path)
     with pytest.raises(UnsupportedBackbone, match="otherwise in two parts than in one"):
         load(str(tmp_path))
+
+
+@pytest.mark.parametrize("kind", ["tiny_backbone", "tiny_lm"])
+def test_inputs_are_measured_without_weights_as_they_are_encoded(kind, request):
+    folder = request.getfixturevalue(kind)
+    backbone = load(folder)
+    texts = ["a good film", "", "Ünder — 汉字 and so on " * 9]
+    limit, lengths = ruler(folder)
+    assert limit == backbone.max_length
+    assert lengths(texts) == backbone.encode(texts, ["x"] * 3, 400, 4).lengths()
+
+
+def test_what_cannot_be_opened_cannot_be_measured(tmp_path):
+    with pytest.raises(UnknownBackbone, match="no backbone could be loaded"):
+        ruler(str(tmp_path / "none"))

@@ -103,7 +103,7 @@ def test_absent_tasks_can_be_moved_by_momentum_as_in_peft(prompt, target):
 
 
 def test_a_frozen_shared_prompt_stays_and_the_factors_move(prompt, target, generator):
-    one = prompt.for_target("average", freeze_shared=True, generator=generator)
+    one = prompt.for_targets(1, "average", freeze_shared=True, generator=generator)
     before = {name: value.clone() for name, value in one.state_dict().items()}
     train(one, ([0] for _ in count()), distance(one, target), schedule(weight_decay=0.5))
     assert one.shared.equal(before["shared"])
@@ -165,7 +165,7 @@ def test_a_gradient_or_a_score_that_is_no_number_stops_the_training(prompt, targ
 
 def test_a_prompt_that_the_last_step_makes_infinite_is_not_kept():
     prompt = SoftPrompt(torch.full((1, 1), 3e38))
-    with pytest.raises(NonFinite, match="prompt of step 1 is"):
+    with pytest.raises(NonFinite, match="largest weight of step 1 is"):
         train(prompt, [0], lambda _: -prompt.tokens.sum(), schedule(steps=1, learning_rate=2e37))
 
 

@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, make_url, select, text
 
 from mpt.peft_format import unpack
+from pipelines.group_spec import GroupSpec
 from pipelines.learn import learn
 from pipelines.lineage import Lineage
 from pipelines.records import (
@@ -225,6 +226,9 @@ class Specs:
 
     def adapt(self, task="mini_dining", **others):
         return AdaptSpec(**self.few | {"task": task} | others)
+
+    def group(self, **others):
+        return GroupSpec(**self.few | {"tasks": ["mini_dining", "mini_order"]} | others)
 
     def evaluate(self, task="mini_dining", **others):
         return EvaluateSpec(**{"backbone": self.backbone, "task": task, "test_rows": 15} | others)

@@ -81,6 +81,14 @@ OLD_BACKBONE = (
 )
 
 
+OLD_RUN = (
+    "INSERT INTO run (id, stage, status, request_sha, attempt, spec, seed, task, environment, "
+    "started_at, truncated, warnings, curve) VALUES "
+    f"('{'a' * 32}', 'adapt', 'running', '{'1' * 64}', 1, '{{}}', 0, 'rte', "
+    "'{\"device\": \"cpu\", \"threads\": 1}', '2026-01-01 00:00:00+00:00', 0, '[]', '[]')"
+)
+
+
 def test_few_shot_runs_come_with_0002_and_go_with_it_and_the_rest_stays(
     engine, empty_url, tmp_path, world
 ):
@@ -128,6 +136,37 @@ def test_imports_go_with_0003_and_what_rests_on_them_too_and_the_rest_stays(
         kept = connection.scalars(text("SELECT sha FROM prompt")).all()
     assert stages == ["evaluate", "teach"]
     assert kept == [world.sha("ours")]
+
+
+def test_baselines_come_with_0004_and_go_with_it_and_the_rest_stays(
+    engine, empty_url, tmp_path, world
+):
+    migrations.upgrade(engine, "0003")
+    old = Lineage(engine, tmp_path / "locks")
+    with engine.begin() as connection:
+        connection.execute(text(OLD_BACKBONE))
+        connection.execute(text(OLD_RUN))
+    migrations.upgrade(engine)
+    assert old.get_run("a" * 32).trained is None
+    world.train(old, "rte", "t", 50.0, stage="teach")
+    world.evaluate(old, "rte", world.sha("t"), 49.0)
+    request = world.request("baseline", "rte")
+    with old.record(request) as run:
+        run.trained = 12_000_000_000  # more than 32 bits
+        run.scores.append(world.score("rte", 70.0, method="p_tuning_lstm"))
+        run.scores.append(world.score("rte", 71.0, split="test", method="p_tuning_lstm"))
+    found = old.find(request.sha)
+    assert (found.trained, found.prompt) == (12_000_000_000, None)
+    assert [one.value for one in found.scores] == [70.0, 71.0]
+    assert old.best("rte").test_score == 49.0  # a baseline is no prompt
+
+    migrations.downgrade(engine, "0003")
+    migrations.upgrade(engine)
+    assert old.find(request.sha) is None
+    assert old.best("rte").test_score == 49.0
+    with engine.connect() as connection:
+        stages = connection.scalars(text("SELECT stage FROM run ORDER BY stage")).all()
+    assert stages == ["adapt", "evaluate", "teach"]
 
 
 def test_four_processes_may_open_a_new_database_at_once(empty_url, tmp_path, python):

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from pipelines.few_shot import few_shot
+from pipelines.group import adapt_group, train_group
+from pipelines.group_spec import GroupSpec
 from pipelines.learn import learn
 from pipelines.spec import Draw, FewShotSpec, LearnSpec, TeachSpec
 from pipelines.teach import teach
@@ -36,7 +38,25 @@ def move_context(backbone, svc):
     return few_shot(spec, None, svc)
 
 
-STAGES = {"tiny_backbone": learn_source, "tiny_lm": move_context}
+def adapt_together(backbone, svc):
+    """Adapt a group; return the run that trained it, and hold that its members are its parts."""
+    given = {"backbone": backbone, "batch_size": 4, "train_rows": 40, "validation_rows": 12}
+    learned = LearnSpec(
+        tasks=["mini_review", "mini_deed"], steps=2, prompt_length=5,
+        distillation={"weight": 0}, **given,
+    )  # fmt: skip
+    source = svc.lineage.get_run(learn(learned, [], svc)).prompt
+    spec = GroupSpec(tasks=["mini_dining", "mini_order"], steps=40, validations=4, **given)
+    for run in adapt_group(spec, source, svc):
+        assert svc.lineage.get_run(run).status == "completed"
+    return train_group(spec, source, svc)
+
+
+STAGES = {
+    "learn": ("tiny_backbone", learn_source),
+    "few_shot": ("tiny_lm", move_context),
+    "group": ("tiny_backbone", adapt_together),
+}
 
 
 def start(folder, kind, backbone):
@@ -66,10 +86,12 @@ def elsewhere(tmp_path, services_at):
 def test_a_killed_training_ends_as_if_nobody_had_killed_it(
     kind, svc, tmp_path, request, elsewhere, statuses
 ):
-    backbone, stage = request.getfixturevalue(kind), STAGES[kind]
+    fixture, stage = STAGES[kind]
+    backbone = request.getfixturevalue(fixture)
     assert start(tmp_path, kind, backbone) == -signal.SIGKILL
     assert len(list(svc.checkpoints.iterdir())) == 1
-    assert statuses()[-1] == "running"
+    before = statuses()
+    assert before[-1] == "running"
     seen = []
 
     @contextmanager
@@ -77,12 +99,13 @@ def test_a_killed_training_ends_as_if_nobody_had_killed_it(
         yield lambda step, loss: seen.append(step)
 
     resumed = svc.lineage.get_run(stage(backbone, replace(svc, progress=progress)))
-    assert seen == list(range(26, 41))  # the checkpoint was of step 25
+    assert seen == list(range(seen[0], 41))
+    assert 1 < seen[0] <= KILLED_AT  # it did not begin anew
     whole = elsewhere.lineage.get_run(stage(backbone, elsewhere))
     assert resumed.prompt == whole.prompt
     assert (resumed.curve, resumed.losses_sha) == (whole.curve, whole.losses_sha)
     assert resumed.request_sha == whole.request_sha
-    assert statuses()[-2:] == ["abandoned", "completed"]
+    assert statuses()[len(before) - 1 :][:2] == ["abandoned", "completed"]
     assert (resumed.attempt, whole.attempt) == (2, 1)
     assert list(svc.checkpoints.iterdir()) == []
 
@@ -91,4 +114,4 @@ if __name__ == "__main__":
     from tests.conftest import make_services
 
     services = make_services(Path(sys.argv[1]), progress=deadly)
-    STAGES[sys.argv[2]](sys.argv[3], services)
+    STAGES[sys.argv[2]][1](sys.argv[3], services)

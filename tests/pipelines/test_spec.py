@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 import tasks
+from pipelines.group_spec import GroupSpec, MemberSpec
 from pipelines.plan import TransferSpec
 from pipelines.spec import AdaptSpec, EvaluateSpec, FewShotSpec, LearnSpec, TeachSpec
 from pipelines.spec_file import BadSpec
@@ -51,6 +52,16 @@ STAGES = {
         TRAINING
         | {"factor_learning_rate": 0.3, "start": "mnli", "freeze_shared": True, "draw": FEW},
     ),
+    "group": (
+        GroupSpec(tasks=["rte", "cb"], steps=10),
+        TRAINING
+        | {"factor_learning_rate": 0.3, "start": "mnli", "freeze_shared": True}
+        | {"sampling_cap": 8},
+    ),
+    "member": (
+        MemberSpec(task="cb", place=1),
+        {"place": 0, "precision": "bfloat16", "seed": 1, "validation_rows": 9, "max_length": 9},
+    ),
     "few_shot": (
         FewShotSpec(task="rte", draw=FEW),
         {name: value for name, value in TRAINING.items() if name not in {"train_rows", "patience"}}
@@ -74,6 +85,8 @@ PINNED = {
     "teach": "7cc14f3355ccf83418fb9a2918796d9a8773d451877c98200acf2822076026cf",
     "learn": "2be6b7595cd63d313b4018e3526061060c9d43ad774e63549bc89011bb5d035e",
     "adapt": "57c86a04329930c205af3b7a5b155584fe3a31a7131d4dadaf80ce864aad9b5e",
+    "group": "11cfb8d947764398bd3d12653473245cff8df50d5d3d707fa599ee860b406f55",
+    "member": "4f7ea02fe788bc5400e80f76f3e4c4a390d86add93cf119a8c67b22417a728b3",
     "few_shot": "23eeeb8de759d2dc77b12bfd5071f2ef0eddb2fef4d9ecffed8295fa3d3082ae",
     "evaluate": "ffe4fa383f275fabc89182e6b9984d5c935b80c4d5de23d88efeae3040ca1f1a",
 }
@@ -132,7 +145,7 @@ def test_the_table_above_forgets_no_value(stage):
 @pytest.mark.parametrize("stage", STAGES)
 def test_names_of_backbone_and_tasks_bear_no_identity(stage):
     spec, _ = STAGES[stage]
-    names = {"tasks": ["a", "b"]} if stage == "learn" else {"task": "a"}
+    names = {"tasks": ["a", "b"]} if stage in {"learn", "group"} else {"task": "a"}
     other = changed(spec, backbone="a/copy", **names)
     assert other.fingerprint(CONTENT) == spec.fingerprint(CONTENT)
 

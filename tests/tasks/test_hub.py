@@ -12,8 +12,9 @@ import tasks
 from tasks import hub
 from tasks.data import load
 from tasks.hub import HubUnreachable
+from tasks.own.survey import survey
 from tasks.rows import BadRow
-from tasks.task import Hub
+from tasks.task import Example, Hub
 
 COMMIT = "0123456789" * 4
 ROWS = [{"sentence1": f"A {n}", "sentence2": "B", "label": n % 2, "idx": n} for n in range(8)]
@@ -108,3 +109,20 @@ def test_the_commit_is_read_from_the_files_of_a_builder():
     assert hub.commit(builder({"train": [path]}, "f" * 40)) == COMMIT
     assert hub.commit(builder(None, "f" * 40)) == "f" * 40
     assert hub.commit(builder({"train": ["/data/train.parquet"]}, "0123456789abcdef")) is None
+
+
+def test_a_task_of_ones_own_may_take_its_rows_from_the_hub(offline):
+    dataset_folder(offline)
+    definition = {
+        "name": "pairs", "hub": {"path": "owner/name"}, "template": "{sentence1}, {sentence2}",
+        "answer": "label", "labels": {"0": "no", "1": "yes"}, "metric": "accuracy",
+    }  # fmt: skip
+    (offline / "pairs.yaml").write_text(json.dumps(definition))
+    mine = tasks.find("pairs.yaml")
+    found = survey(mine, None)
+    assert (found.rows, found.errors) == ({"train": 8, "validation": 8}, 0)
+    assert "owner/name validation: 8 rows have a text that" in found.findings[0].message
+    data = load(mine)
+    assert [len(part) for part in data[:3]] == [7, 8, 1]
+    assert data.validation[1] == Example("A 1, B", ("yes",), fields=((0, 3), (5, 6)))
+    assert data.origin == "owner/name"
