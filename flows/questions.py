@@ -161,6 +161,7 @@ def describe_method(method: "Method") -> dict[str, Any]:
 def describe(task: "Task") -> dict[str, Any]:
     """Return what `tasks` prints of one task."""
     from tasks.describe import origin
+    from tasks.variants import variants
 
     return {
         "name": task.name,
@@ -170,6 +171,7 @@ def describe(task: "Task") -> dict[str, Any]:
         "labels": list(task.labels),
         "metrics": list(task.metrics),
         "source": origin(task.source),
+        "variants": list(variants(task)),
         "trained_on": list(task.trained_on),
         "licence": task.licence,
         "citation": task.citation,

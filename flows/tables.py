@@ -15,6 +15,7 @@ from rich.tree import Tree
 
 from pipelines.capability import FAMILIES
 from tasks.describe import origin
+from tasks.variants import variants
 
 if TYPE_CHECKING:
     from pipelines.ancestry import Node
@@ -42,6 +43,8 @@ def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> N
     show_tasks([task])
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     say(f"rows: {origin(task.source)}")
+    if names := ", ".join(variants(task)):
+        say(f"variants: {names}")
     if task.trained_on:
         say(f"test rows only: answered by a prompt of {' or '.join(task.trained_on)}")
     if task.citation:

@@ -34,7 +34,7 @@ class TooLong(ValueError):
         )
 
 
-class TestOnly(ValueError):
+class OnlyTestRows(ValueError):
     """A diagnostic set is to be trained on or chosen by; it has test rows only."""
 
     def __init__(self, task: Task) -> None:
@@ -74,10 +74,10 @@ class TaskInput:
         """Refuse a split that a diagnostic set does not have.
 
         Raises:
-            TestOnly: it has test rows only.
+            OnlyTestRows: it has test rows only.
         """
         if self.task.trained_on and split != "test":
-            raise TestOnly(self.task)
+            raise OnlyTestRows(self.task)
 
     def examples(self, split: Split, limit: int | None = None) -> list[Example]:
         """Return the first `limit` examples of `split`, or all; see `check_split`."""

@@ -5,7 +5,7 @@ from itertools import chain
 
 from tasks import cpt, diagnostics, glue, mini, mrqa, nlg, others, squad, superglue
 from tasks.task import Task
-from tasks.variants import variant
+from tasks.variants import variants
 
 BENCHMARKS = (glue, superglue, diagnostics, squad, mrqa, others, nlg, cpt, mini)
 TASKS: dict[str, Task] = {
@@ -17,7 +17,8 @@ class UnknownTask(LookupError):
     """A spec or a command names a task that is not registered."""
 
     def __init__(self, name: str) -> None:
-        near = get_close_matches(name.lower(), TASKS, n=1)
+        every = [*TASKS, *chain.from_iterable(map(variants, TASKS.values()))]
+        near = get_close_matches(name.lower(), every, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the tasks are {', '.join(names())}"
         super().__init__(
             f"no task is named {name!r}: {hint}; one of your own is named by its YAML file"
@@ -32,11 +33,10 @@ def get(name: str) -> Task:
     """
     if name in TASKS:
         return TASKS[name]
-    base, _, kind = name.rpartition("-")
-    found = variant(TASKS[base], kind) if base in TASKS else None
-    if found is None:
+    base = TASKS.get(name.rpartition("-")[0])
+    if base is None or name not in variants(base):
         raise UnknownTask(name)
-    return found
+    return variants(base)[name](base)
 
 
 def names() -> list[str]:

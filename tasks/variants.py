@@ -98,9 +98,13 @@ def _read_similarity(row: Row) -> Example:
     return Example(READ_PAIR(row).input, (f"{rounded:.1f}",))
 
 
-def variant(task: Task, name: str) -> Task | None:
-    """Return a variant of `task`; None where it has none of this name."""
-    if name == "numbers" and task.labels:
-        return numbers(task)
-    ported = {*ATTEMPT, *RENAMED, "stsb"}
-    return attempt(task) if name == "attempt" and (task.folder or task.name) in ported else None
+def variants(task: Task) -> dict[str, Callable[[Task], Task]]:
+    """Return what makes each variant that `task` has, by the variant's full name."""
+    made: dict[str, Callable[[Task], Task]] = {}
+    if task.benchmark == "own" or task.name.endswith(("-numbers", "-attempt")):
+        return made
+    if task.labels:
+        made[f"{task.name}-numbers"] = numbers
+    if (task.folder or task.name) in {*ATTEMPT, *RENAMED, "stsb"}:
+        made[f"{task.name}-attempt"] = attempt
+    return made
