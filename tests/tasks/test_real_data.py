@@ -101,6 +101,14 @@ def test_majority_baselines_of_the_folder():
     }
 
 
+def test_the_docs_have_these_counts_and_baselines():
+    lines = (Path(tasks.__file__).parents[1] / "docs" / "tasks.md").read_text().splitlines()
+    for name, sizes in SIZES.items():
+        (line,) = [line for line in lines if line.startswith(f"{name} ")]
+        metric = next(iter(tasks.get(name).metrics))
+        assert line.split()[1:6] == [*(f"{size:,}" for size in sizes), metric, str(MAJORITY[name])]
+
+
 @pytest.mark.parametrize("name", SIZES)
 def test_rows_after_the_protocol(name):
     task = tasks.get(name)
