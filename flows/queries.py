@@ -67,6 +67,8 @@ def source_for(specs: Sequence["AdaptSpec | GroupSpec"], named: str, svc: "Servi
 
     given = [[svc.task(name) for name in _tasks(spec)] for spec in specs]
     names_once([one for targets in given for one in targets])
+    for one in (one for targets in given for one in targets):
+        one.check_split("train")
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
     parent = svc.lineage.get_prompt(source_prompt(named, backbone.digest, svc.lineage))
     for spec, targets in zip(specs, given, strict=True):

@@ -1,7 +1,9 @@
 """The commands that only ask. They answer at once: no torch, no MLflow, no Prefect, no pydantic."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter, validators
@@ -21,6 +23,7 @@ def tasks(
     /,
     *,
     show: Annotated[int, Parameter(validator=validators.Number(gte=0))] = 0,
+    stats: bool = False,
     common: Shared = None,
 ) -> None:
     """List all tasks, or describe one.
@@ -30,13 +33,18 @@ def tasks(
     name
         One task, or the YAML file of one of your own.
     show
-        Print so many of its training rows as the model reads them.
+        Print so many of its training rows as the model reads them; of a test set, test rows.
+    stats
+        Count the rows and labels, and score the commonest answer, of all tasks that --data has.
     """
     import tasks as registry
     from flows import tables
 
     common = common or Common()
     settings = common.use()
+    if stats:
+        _count([registry.get(name)] if name else registry.all_tasks(), settings.data, common.json)
+        return
     if name is None:
         found = registry.all_tasks()
         if common.json:
@@ -46,11 +54,23 @@ def tasks(
         return
     task = registry.find(name)
     data = registry.load(task, settings.data) if show else None
-    rows = data.train[:show] if data else []
+    rows = (data.train or data.test)[:show] if data else []
     if common.json:
         print_json({**describe(task), "rows": [one._asdict() for one in rows]})
     else:
         tables.show_task(task, rows, data)
+
+
+def _count(chosen: Sequence["Task"], folder: Path | None, as_json: bool) -> None:
+    from flows import tables
+    from tasks.stats import measure
+
+    with tables.counting([task.name for task in chosen]) as names:
+        found = [measure(task, folder) for task, _ in zip(chosen, names, strict=True)]
+    if as_json:
+        print_json([asdict(one) for one in found])
+    else:
+        tables.show_stats(found)
 
 
 def methods(*, common: Shared = None) -> None:
@@ -140,6 +160,9 @@ def describe_method(method: "Method") -> dict[str, Any]:
 
 def describe(task: "Task") -> dict[str, Any]:
     """Return what `tasks` prints of one task."""
+    from tasks.describe import origin
+    from tasks.variants import variants
+
     return {
         "name": task.name,
         "benchmark": task.benchmark,
@@ -147,4 +170,9 @@ def describe(task: "Task") -> dict[str, Any]:
         "role": task.role,
         "labels": list(task.labels),
         "metrics": list(task.metrics),
+        "source": origin(task.source),
+        "variants": list(variants(task)),
+        "trained_on": list(task.trained_on),
+        "licence": task.licence,
+        "citation": task.citation,
     }

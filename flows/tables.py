@@ -1,6 +1,7 @@
 """Answers for people: tables and trees on stdout."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,18 +9,23 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.table import Table
 from rich.tree import Tree
 
 from pipelines.capability import FAMILIES
+from tasks.describe import origin
+from tasks.variants import variants
 
 if TYPE_CHECKING:
     from pipelines.ancestry import Node
     from pipelines.capability import Cell, Method
     from tasks import Data, Example, Task
     from tasks.own.survey import Survey
+    from tasks.stats import Stats
 
 console = Console()
+SPLITS = ("train", "validation", "test")
 
 
 def show_tasks(tasks: Sequence["Task"]) -> None:
@@ -35,15 +41,60 @@ def show_tasks(tasks: Sequence["Task"]) -> None:
 def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> None:
     """Print one task, and some of its rows."""
     show_tasks([task])
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    say(f"rows: {origin(task.source)}")
+    if names := ", ".join(variants(task)):
+        say(f"variants: {names}")
+    if task.trained_on:
+        say(f"test rows only: answered by a prompt of {' or '.join(task.trained_on)}")
+    if task.citation:
+        say(f"licence: {task.licence}\nfrom: {task.citation}")
     if data is None:
         return
-    sizes = ", ".join(f"{len(getattr(data, s)):,} {s}" for s in ("train", "validation", "test"))
+    sizes = ", ".join(f"{len(getattr(data, s)):,} {s}" for s in SPLITS)
     console.print(f"{sizes} rows from {escape(data.origin)} {data.revision or ''}")
     for warning in data.warnings:
         console.print(f"warning: {escape(warning)}")
     for row in rows:
         console.print(f"\n[bold]input[/]   {escape(row.input)}", soft_wrap=True)
         console.print(f"[bold]answer[/]  {escape(' | '.join(row.answers))}", soft_wrap=True)
+
+
+@contextmanager
+def counting(names: Sequence[str]) -> Iterator[Iterator[str]]:
+    """Name on stderr, where that is a terminal, which of the tasks is being read."""
+
+    def each(status: Status) -> Iterator[str]:
+        for at, name in enumerate(names, 1):
+            status.update(f"{name} ({at} of {len(names)})")
+            yield name
+
+    with Console(stderr=True).status("") as status:
+        yield each(status)
+
+
+def show_stats(found: Sequence["Stats"]) -> None:
+    """Print the counts of tasks, and then which tasks have none, and why."""
+    head = ("task", *SPLITS, "majority on test", "% of each label")
+    counted = [_stats_row(one) for one in found if not one.absent]
+    widths = [max(map(len, column)) + 2 for column in zip(head, *counted, strict=True)]
+    # Not a table of rich: that would fold names and labels, which are there to be copied.
+    say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
+    for row in [head, *counted] if counted else []:
+        cells = zip(row, widths, strict=True)
+        say("".join(cell.ljust(width) for cell, width in cells).rstrip())
+    for warning in (warning for one in found for warning in one.warnings):
+        say(f"warning: {warning}")
+    reasons = dict.fromkeys(one.absent for one in found if one.absent)
+    for reason in reasons:
+        say(f"{', '.join(one.task for one in found if one.absent == reason)}: {reason}")
+
+
+def _stats_row(one: "Stats") -> tuple[str, ...]:
+    shares = ", ".join(f"{label} {share:.1f}" for label, share in one.shares.items())
+    score = "no training rows" if one.majority is None else f"{one.metric} {one.majority:.1f}"
+    sizes = [f"{one.rows[split]:,}" for split in SPLITS]
+    return (one.task, *sizes, score, shares or "free text")
 
 
 def show_methods(methods: Sequence["Method"]) -> None:

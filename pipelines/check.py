@@ -51,6 +51,8 @@ def check(spec: TransferSpec, svc: Services) -> None:
     """
     given = {name: svc.task(name) for name in (*spec.sources, *spec.targets)}
     names_once(list(given.values()))
+    for one in given.values():
+        one.check_split("train")
     sources = [given[name].task.name for name in spec.sources]
     if spec.adapt.start not in {*STARTS, *sources}:
         raise NoSuchStart(spec.adapt.start, sources)

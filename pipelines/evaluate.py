@@ -3,9 +3,10 @@
 from pipelines.asking import ask
 from pipelines.exam import Exam, answer
 from pipelines.prompts import check_backbone, vector
+from pipelines.records import PromptRecord
 from pipelines.services import Services
 from pipelines.spec import EvaluateSpec
-from tasks import majority
+from tasks import Task, majority
 
 
 class NoPrompt(ValueError):
@@ -31,7 +32,7 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
         NoPrompt: method and prompt do not fit.
         UnknownId: lineage does not know the prompt.
         WrongBackbone: it was trained for another backbone.
-        WrongTask: it was trained for another task.
+        WrongTask: it was trained for another task, and `spec.task` is not a diagnostic set of it.
         Busy: another process is at the same run.
     """
     if (prompt is None) == (spec.method == "prompt"):
@@ -62,7 +63,7 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
     )
     if done := svc.lineage.find(request.sha):
         return done.id
-    steering = vector(known, given.task.name, svc) if known else None
+    steering = vector(known, _part(known, given.task), svc) if known else None
     with svc.lineage.record(request) as run, svc.progress("evaluate", request.task, 0):
         if backbone is None:
             answers = majority(given.task, given.examples("train"), exam.examples)
@@ -74,3 +75,9 @@ def evaluate(spec: EvaluateSpec, prompt: str | None, svc: Services) -> str:
         run.scores += exam.scores(answers, svc.store, spec.method)
         run.warnings += given.data.warnings
     return run.id
+
+
+def _part(prompt: PromptRecord, task: Task) -> str:
+    """Return whose part of `prompt` answers `task`: a diagnostic set has none of its own."""
+    known = prompt.tasks or (prompt.task,)
+    return next((name for name in task.trained_on if name in known), task.name)

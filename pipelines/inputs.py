@@ -34,6 +34,16 @@ class TooLong(ValueError):
         )
 
 
+class OnlyTestRows(ValueError):
+    """A diagnostic set is to be trained on or chosen by; it has test rows only."""
+
+    def __init__(self, task: Task) -> None:
+        trained = " or ".join(task.trained_on)
+        super().__init__(
+            f"{task.name!r} has test rows only: train a prompt on {trained} and evaluate that one"
+        )
+
+
 @dataclass(frozen=True)
 class TaskInput:
     """A task and the examples of its three splits."""
@@ -60,13 +70,24 @@ class TaskInput:
         task = tasks.find(name)
         return cls(task, load(task, folder), cache)
 
+    def check_split(self, split: Split) -> None:
+        """Refuse a split that a diagnostic set does not have.
+
+        Raises:
+            OnlyTestRows: it has test rows only.
+        """
+        if self.task.trained_on and split != "test":
+            raise OnlyTestRows(self.task)
+
     def examples(self, split: Split, limit: int | None = None) -> list[Example]:
-        """Return the first `limit` examples of `split`, or all."""
+        """Return the first `limit` examples of `split`, or all; see `check_split`."""
+        self.check_split(split)
         found: list[Example] = getattr(self.data, split)
         return found[:limit]
 
     def info(self, split: Split, limit: int | None = None) -> DatasetInfo:
-        """Return what lineage keeps of the first `limit` examples of `split`."""
+        """Return what lineage keeps of the first `limit` examples of `split`; see `check_split`."""
+        self.check_split(split)
         if limit is not None and limit < len(getattr(self.data, split)):
             examples = self.examples(split, limit)
             return self._info(split, digest(self.task, examples), len(examples))

@@ -61,6 +61,8 @@ def load(task: Task, folder: Path | None = None) -> Data:
     """
     source = _read(task, folder)
     found = source.found
+    if task.trained_on:
+        return Data([], [], found[task.splits.test], source.origin, source.revision, ())
     together = task.splits.share is not None
     groups = {
         name: [one.group or (one.input if together else "") for one in examples]
@@ -107,15 +109,15 @@ def _read(task: Task, folder: Path | None) -> _Source:
 
 
 def _from_folder(task: Task, folder: Path) -> _Source:
-    paths = {name: local.find(folder, task.name, name) for name in task.splits.names}
+    paths = {name: local.find(folder, task.folder or task.name, name) for name in task.splits.names}
     if paths[task.splits.train] is None:
-        raise local.MissingData(task.name, task.splits.train, folder)
+        raise local.MissingData(task.folder or task.name, task.splits.train, folder)
     found = {
         name: _examples(task, str(path), local.read(path))
         for name, path in paths.items()
         if path is not None
     }
-    return _Source(found, str(folder / task.name), None)
+    return _Source(found, str(folder / (task.folder or task.name)), None)
 
 
 def _from_files(task: Task, source: Files) -> _Source:

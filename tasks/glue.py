@@ -3,6 +3,8 @@
 Raffel et al. 2020, appendix D; T5's t5/data/preprocessors.py (`glue`, `stsb`).
 """
 
+from dataclasses import replace
+
 from tasks.metrics import accuracy, f1, matthews, pearson, spearman
 from tasks.rows import number, template, text
 from tasks.splits import CARVE, HALVE, Splits
@@ -37,6 +39,8 @@ COLA = Task(
     labels=ACCEPTABLE,
     metrics={"mcc": matthews("acceptable", "unacceptable")},
     splits=HALVE,
+    licence="excerpts of published works; research under US fair use",
+    citation="Warstadt et al. 2019, arXiv:1805.12471",
 )
 
 SST2 = Task(
@@ -49,6 +53,8 @@ SST2 = Task(
     labels=SENTIMENT,
     metrics={"accuracy": accuracy},
     splits=CARVE,
+    licence="none stated by the authors; see the dataset's card",
+    citation="Socher et al. 2013, EMNLP (D13-1170)",
 )
 
 MRPC = Task(
@@ -61,6 +67,8 @@ MRPC = Task(
     labels=PARAPHRASE,
     metrics={"accuracy": accuracy, "f1": f1("equivalent", "not_equivalent")},
     splits=HALVE,
+    licence="Microsoft Research licence terms; research",
+    citation="Dolan and Brockett 2005, IWP (I05-5002)",
 )
 
 STSB = Task(
@@ -73,6 +81,8 @@ STSB = Task(
     labels=(),
     metrics={"pearson": pearson, "spearman": spearman},
     splits=HALVE,
+    licence="scores CC BY-SA 4.0; each text has its source's terms",
+    citation="Cer et al. 2017, SemEval (S17-2001)",
 )
 
 QQP = Task(
@@ -85,6 +95,8 @@ QQP = Task(
     labels=DUPLICATE,
     metrics={"accuracy": accuracy, "f1": f1("duplicate", "not_duplicate")},
     splits=CARVE,
+    licence="Quora's terms of service; non-commercial",
+    citation="Iyer et al. 2017, Quora Question Pairs",
 )
 
 MNLI = Task(
@@ -97,6 +109,8 @@ MNLI = Task(
     labels=THREE_WAY,
     metrics={"accuracy": accuracy},
     splits=Splits(validation="validation_mismatched", test="validation_matched"),
+    licence="OANC; the fiction CC BY 3.0 and CC BY-SA 3.0",
+    citation="Williams et al. 2018, NAACL (N18-1101)",
 )
 
 QNLI = Task(
@@ -109,6 +123,8 @@ QNLI = Task(
     labels=ENTAILMENT,
     metrics={"accuracy": accuracy},
     splits=CARVE,
+    licence="CC BY-SA 4.0",
+    citation="Rajpurkar et al. 2016 (D16-1264), as in Wang et al. 2018, GLUE",
 )
 
 RTE = Task(
@@ -121,6 +137,8 @@ RTE = Task(
     labels=ENTAILMENT,
     metrics={"accuracy": accuracy},
     splits=HALVE,
+    licence="none stated by the authors; see the dataset's card",
+    citation="Dagan et al. 2006 and RTE-2, 3, 5, as in Wang et al. 2018, GLUE",
 )
 
 WNLI = Task(
@@ -133,6 +151,15 @@ WNLI = Task(
     labels=ENTAILMENT[::-1],
     metrics={"accuracy": accuracy},
     splits=HALVE,
+    licence="CC BY 4.0",
+    citation="Levesque et al. 2012, KR",
 )
 
-ALL = [COLA, SST2, MRPC, STSB, QQP, MNLI, QNLI, RTE, WNLI]
+MNLI_MM = replace(
+    MNLI,
+    name="mnli_mm",
+    splits=Splits(validation="validation_matched", test="validation_mismatched"),
+    folder="mnli",
+)
+
+ALL = [COLA, SST2, MRPC, STSB, QQP, MNLI, MNLI_MM, QNLI, RTE, WNLI]

@@ -42,7 +42,9 @@ def read(source: Hub) -> HubRows:
     from datasets import load_dataset_builder
 
     try:
-        builder = load_dataset_builder(source.path, source.subset, revision=source.revision)
+        builder = load_dataset_builder(
+            source.path, source.subset, data_files=source.files, revision=source.revision
+        )
         builder.download_and_prepare()
         splits: Mapping[str, Iterable[Row]] = builder.as_dataset()
     except Exception as error:
@@ -50,9 +52,14 @@ def read(source: Hub) -> HubRows:
         raise HubUnreachable(source, f"{type(error).__name__}: {error}") from error
     revision = commit(builder)
     # Without a network, `datasets` quietly takes the newest copy in its cache instead.
-    if source.revision is not None and revision != source.revision:
+    if is_commit(source.revision) and revision != source.revision:
         raise HubUnreachable(source, f"wanted commit {source.revision}, only {revision} is here")
     return HubRows(splits, revision)
+
+
+def is_commit(revision: str | None) -> bool:
+    """Say whether `revision` is a commit; else it is a branch, which moves."""
+    return re.fullmatch(r"[0-9a-f]{40}", str(revision)) is not None
 
 
 def commit(builder: "DatasetBuilder") -> str | None:

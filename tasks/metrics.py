@@ -45,6 +45,16 @@ def matthews(positive: str, negative: str) -> Metric:
     return score
 
 
+def matthews_of_all(predictions: Sequence[str], examples: Sequence[Example]) -> float:
+    """Return Matthews' correlation of any number of classes (R3 of GLUE's AX); 0 if not defined.
+
+    An answer that is no label is a class of its own, which is never right.
+    """
+    from sklearn.metrics import matthews_corrcoef
+
+    return 100 * float(matthews_corrcoef([one.answers[0] for one in examples], list(predictions)))
+
+
 def macro_f1(labels: Sequence[str]) -> Metric:
     """Return the plain mean of the F1 scores of all `labels`."""
 
@@ -77,6 +87,14 @@ def group_match(predictions: Sequence[str], examples: Sequence[Example]) -> floa
     for at, (prediction, example) in enumerate(zip(predictions, examples, strict=True)):
         right[example.group or at].append(prediction in example.answers)
     return _percent([all(hits) for hits in right.values()])
+
+
+def parity(predictions: Sequence[str], examples: Sequence[Example]) -> float:
+    """Return the percentage of groups answered all alike: AX-g's gender parity, of pairs."""
+    said: defaultdict[str | int, set[str]] = defaultdict(set)
+    for at, (prediction, example) in enumerate(zip(predictions, examples, strict=True)):
+        said[example.group or at].add(prediction)
+    return _percent([len(answers) == 1 for answers in said.values()])
 
 
 def exact_match(predictions: Sequence[str], examples: Sequence[Example]) -> float:

@@ -1,12 +1,15 @@
 """Find a task by name. A new benchmark is one file, and one line here."""
 
 from difflib import get_close_matches
+from itertools import chain
 
-from tasks import glue, mini, squad, superglue
+from tasks import cpt, diagnostics, glue, mini, mrqa, nlg, others, squad, superglue
 from tasks.task import Task
+from tasks.variants import variants
 
+BENCHMARKS = (glue, superglue, diagnostics, squad, mrqa, others, nlg, cpt, mini)
 TASKS: dict[str, Task] = {
-    task.name: task for task in [*glue.ALL, *superglue.ALL, *squad.ALL, *mini.ALL]
+    task.name: task for task in chain.from_iterable(one.ALL for one in BENCHMARKS)
 }
 
 
@@ -14,7 +17,8 @@ class UnknownTask(LookupError):
     """A spec or a command names a task that is not registered."""
 
     def __init__(self, name: str) -> None:
-        near = get_close_matches(name.lower(), TASKS, n=1)
+        every = [*TASKS, *chain.from_iterable(map(variants, TASKS.values()))]
+        near = get_close_matches(name.lower(), every, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"the tasks are {', '.join(names())}"
         super().__init__(
             f"no task is named {name!r}: {hint}; one of your own is named by its YAML file"
@@ -22,15 +26,17 @@ class UnknownTask(LookupError):
 
 
 def get(name: str) -> Task:
-    """Return the task called `name`.
+    """Return the task called `name`, or a variant, such as `rte-numbers`; see `tasks.variants`.
 
     Raises:
         UnknownTask: there is none; the message offers the nearest name.
     """
-    try:
+    if name in TASKS:
         return TASKS[name]
-    except KeyError:
-        raise UnknownTask(name) from None
+    base = TASKS.get(name.rpartition("-")[0])
+    if base is None or name not in variants(base):
+        raise UnknownTask(name)
+    return variants(base)[name](base)
 
 
 def names() -> list[str]:

@@ -102,5 +102,10 @@ def fill(parts: Parts, row: Row, read: Callable[[Row, str], str] = text) -> Exam
 
 def template(form: str, labels: Sequence[str]) -> Callable[[Row], Example]:
     """Return a reader: `form` with the row's texts is the input, its label's word the answer."""
+    return reader(form, lambda row: label(row, labels))
+
+
+def reader(form: str, answer: Callable[[Row], str]) -> Callable[[Row], Example]:
+    """Return a reader: `form` with the row's texts is the input, `answer` of the row the answer."""
     parts = [(format_, name) for format_, name, _, _ in Formatter().parse(form)]
-    return lambda row: fill(parts, row)._replace(answers=(label(row, labels),))
+    return lambda row: fill(parts, row)._replace(answers=(answer(row),))

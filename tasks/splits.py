@@ -24,6 +24,7 @@ class Splits:
         train: what to train on.
         validation: what to choose by; None is the first 1,000 rows of the shuffled `train`.
         test: what is reported; the same name as `validation` means that each gets half of it.
+        train_rows: keep so many shuffled rows to train on; None is all of them.
         share: of the training rows, for each split that is carved or missing; None is 1,000 rows.
             With a share, rows that read the same stay together, as if they were a group.
     """
@@ -31,6 +32,7 @@ class Splits:
     train: str = "train"
     validation: str | None = None
     test: str = "validation"
+    train_rows: int | None = None
     share: float | None = None
 
     def carved(self, rows: int) -> int:
@@ -47,6 +49,7 @@ class Splits:
 HALVE = Splits(validation="validation", test="validation")
 CARVE = Splits(validation=None, test="validation")
 OWN = Splits(validation="validation", test="test")
+TEST_ONLY = Splits(train="test", test="test")  # of a diagnostic set: all that there is
 
 
 class Part(NamedTuple):
@@ -81,7 +84,7 @@ def assign(splits: Splits, groups: Mapping[str, Sequence[str]]) -> Assignment:
     """
     wanted = list(dict.fromkeys((splits.validation, splits.test)))
     train = units(groups[splits.train])
-    if any(name not in groups for name in wanted):
+    if splits.train_rows or any(name not in groups for name in wanted):
         train = shuffled(train)
     held: list[tuple[str, list[Unit]]] = []
     for name in wanted:
@@ -94,6 +97,8 @@ def assign(splits: Splits, groups: Mapping[str, Sequence[str]]) -> Assignment:
         source, whole = held[0]
         halves = divide(shuffled(whole), sum(map(len, whole)) // 2)
         held = [(source, half) for half in halves]
+    if splits.train_rows:
+        train, _ = divide(train, splits.train_rows)
     parts = [(splits.train, train), *held]
     return Assignment(*(Part(source, list(chain.from_iterable(part))) for source, part in parts))
 

@@ -96,6 +96,8 @@ BOOLQ = Task(
     labels=TRUTH,
     metrics={"accuracy": accuracy},
     splits=HALVE,
+    licence="CC BY-SA 3.0",
+    citation="Clark et al. 2019, NAACL (N19-1300)",
 )
 
 CB = Task(
@@ -108,6 +110,8 @@ CB = Task(
     labels=COMMITMENT,
     metrics={"accuracy": accuracy, "macro_f1": macro_f1(COMMITMENT)},
     splits=HALVE,
+    licence="none stated by the authors; see the dataset's card",
+    citation="de Marneffe et al. 2019, Sinn und Bedeutung 23",
 )
 
 COPA = Task(
@@ -123,6 +127,8 @@ COPA = Task(
     labels=CHOICES,
     metrics={"accuracy": accuracy},
     splits=HALVE,
+    licence="BSD 2-Clause",
+    citation="Roemmele et al. 2011, AAAI Spring Symposium",
 )
 
 MULTIRC = Task(
@@ -136,6 +142,8 @@ MULTIRC = Task(
     metrics={"f1": f1("True", "False"), "exact_match": group_match},
     splits=HALVE,
     max_input=348,
+    licence="Research and Academic Use License; non-commercial",
+    citation="Khashabi et al. 2018, NAACL (N18-1023)",
 )
 
 RECORD = Task(
@@ -151,6 +159,8 @@ RECORD = Task(
     max_input=512,
     max_answer=128,
     every_answer=True,
+    licence="see the dataset's card; news of CNN and the Daily Mail",
+    citation="Zhang et al. 2018, arXiv:1810.12885",
 )
 
 SUPERGLUE_RTE = Task(
@@ -163,6 +173,8 @@ SUPERGLUE_RTE = Task(
     labels=ENTAILMENT,
     metrics={"accuracy": accuracy},
     splits=HALVE,
+    licence="none stated by the authors; see the dataset's card",
+    citation="Dagan et al. 2006 and RTE-2, 3, 5, as in Wang et al. 2019, SuperGLUE",
 )
 
 WIC = Task(
@@ -175,6 +187,8 @@ WIC = Task(
     labels=TRUTH,
     metrics={"accuracy": accuracy},
     splits=HALVE,
+    licence="CC BY-NC 4.0",
+    citation="Pilehvar and Camacho-Collados 2019, NAACL (N19-1128)",
 )
 
 WSC = Task(
@@ -187,6 +201,8 @@ WSC = Task(
     labels=TRUTH,
     metrics={"accuracy": accuracy},
     splits=HALVE,
+    licence="CC BY 4.0",
+    citation="Levesque et al. 2012, KR",
 )
 
 ALL = [BOOLQ, CB, COPA, MULTIRC, RECORD, SUPERGLUE_RTE, WIC, WSC]

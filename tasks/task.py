@@ -1,7 +1,7 @@
 """What a task is. Text in, text out: nothing here knows of tokens, prompts or torch."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -11,6 +11,9 @@ from tasks.splits import Splits
 __all__ = ["Example", "Files", "Generated", "Hub", "Metric", "Row", "Splits", "Task"]
 
 Row = Mapping[str, Any]
+Benchmark = Literal[
+    "glue", "superglue", "squad", "mrqa", "others", "nlg", "cpt", "mini", "own"
+]  # fmt: skip
 
 
 class Example(NamedTuple):
@@ -37,13 +40,15 @@ class Hub:
     Args:
         path: the dataset, `owner/name`.
         subset: its configuration; None where it has only one.
-        revision: 40 hex digits of a commit; None is the newest, and the commit that was read is
-            recorded with the data.
+        revision: 40 hex digits of a commit, or a branch; None is the newest. The commit that was
+            read is recorded with the data.
+        files: the file of each split, where the hub keeps no list of them.
     """
 
     path: str
     subset: str | None
     revision: str | None
+    files: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,16 +73,18 @@ class Generated:
     """Rows that the project makes itself: the same ones for the same seed, for ever.
 
     Args:
-        make: (split, seed) -> the rows of `split`.
+        make: (seed, rows wanted of each split) -> the rows of each split.
         seed: of the rows, not of any training.
+        sizes: how many rows each split has.
     """
 
-    make: Callable[[str, int], Iterable[Row]]
-    seed: int = 0
+    make: Callable[[int, Mapping[str, int]], Mapping[str, Sequence[Row]]]
+    seed: int
+    sizes: Mapping[str, int]
 
-    def rows(self, split: str) -> Iterable[Row]:
+    def rows(self, split: str) -> Sequence[Row]:
         """Return the rows of `split`."""
-        return self.make(split, self.seed)
+        return self.make(self.seed, self.sizes)[split]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +92,7 @@ class Task:
     """One NLP task, as a value.
 
     Args:
-        name: how specs, lineage and the command line call it; also its folder under `--data`.
+        name: how specs, lineage and the command line call it.
         benchmark: the set of tasks that it was published in.
         family: what kind of task it is, for instance `entailment`.
         source: where its rows come from.
@@ -98,12 +105,16 @@ class Task:
         max_answer: tokens decoded at most.
         every_answer: train on each right answer in turn, not only on the first (ReCoRD).
         role: in the mini suite, whether the nano backbones may have seen its answers.
+        folder: under `--data`; "" is the name.
+        trained_on: of a test set without training rows, the tasks whose prompts answer it.
+        licence: of the rows, as their authors give it.
+        citation: who made them.
         definition: of a user's own task, what its file says, as JSON.
         identity: of a user's own task, the SHA-256 of what in it can change a result.
     """
 
     name: str
-    benchmark: Literal["glue", "superglue", "squad", "mini", "own"]
+    benchmark: Benchmark
     family: str
     source: Hub | Generated | Files
     read: Callable[[Row], Example]
@@ -115,6 +126,10 @@ class Task:
     max_answer: int = 16
     every_answer: bool = False
     role: Literal["source", "target", ""] = ""
+    folder: str = ""
+    trained_on: tuple[str, ...] = ()
+    licence: str = ""
+    citation: str = ""
     definition: str = ""
     identity: str = ""
 

@@ -1,6 +1,6 @@
 """Distinct rows from a seed: the same bytes on any machine."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from random import Random
 
@@ -34,9 +34,13 @@ def distinct(make: Maker, words: Words, count: int, seen: set[str]) -> list[Row]
     raise RuntimeError(f"{make.__name__} made only {len(rows)} distinct rows of {count}")
 
 
+def splits(make: Maker, seed: int, sizes: Mapping[str, int] = SIZES) -> dict[str, list[Row]]:
+    """Return so many train, validation and test rows of `make`; no text is in two of them."""
+    return _splits(make, seed, tuple(sizes.items()))
+
+
 @cache
-def splits(make: Maker, seed: int) -> dict[str, list[Row]]:
-    """Return the train, validation and test rows of `make`; no text is in two of them."""
+def _splits(make: Maker, seed: int, sizes: tuple[tuple[str, int], ...]) -> dict[str, list[Row]]:
     seen: set[str] = set()
     return {
         split: distinct(
@@ -45,5 +49,5 @@ def splits(make: Maker, seed: int) -> dict[str, list[Row]]:
             count,
             seen,
         )
-        for split, count in SIZES.items()
+        for split, count in sizes
     }

@@ -34,6 +34,7 @@ USAGE = {
     "tasks --data no-such-folder": "--data",
     "best cola --home {file}": "--home",
     "adapt nope": "no task is named 'nope'",
+    "adapt rte-number": "no task is named 'rte-number': did you mean 'rte-numbers'?",
     "adapt mrpcc": "did you mean 'mrpc'?",
     "tasks boolqq": "did you mean 'boolq'?",
     "best boolqq": "did you mean 'boolq'?",

@@ -98,3 +98,29 @@ def test_tasks_lists_describes_and_shows_rows(home):
     text = home.run("tasks", "cola", "--show", "1").out
     assert "24 train, 12 validation, 12 test rows" in text
     assert "cola sentence: word 0 of a sentence" in text
+
+
+def test_tasks_counts_rows_and_labels_and_names_the_tasks_that_have_none(home):
+    counted = {one["task"]: one for one in home.run("tasks", "--stats", "--json").json}
+    assert counted["cola"]["rows"] == {"train": 24, "validation": 12, "test": 12}
+    assert counted["cola"]["shares"] == {"unacceptable": 50.0, "acceptable": 50.0}
+    assert counted["cola"]["majority"] == 0.0
+    assert counted["squad"]["absent"] == "no train rows in the folder"
+    text = home.run("tasks", "--stats").out
+    assert "unacceptable 50.0, acceptable 50.0" in text
+    assert "wnli, wsc, yelp: no train rows in the folder" in text
+    (one,) = home.run("tasks", "rte", "--stats", "--json").json
+    assert one["task"] == "rte"
+
+
+def test_tasks_tells_where_a_task_comes_from_and_knows_its_variants(home):
+    told = home.run("tasks", "paws").out
+    assert "google-research-datasets/paws labeled_final @ 161ece95" in told
+    assert "licence: free for any purpose; the authors ask to be named" in told
+    assert (
+        "test rows only: answered by a prompt of superglue_rte or rte"
+        in home.run("tasks", "ax_b").out
+    )
+    shown = home.run("tasks", "rte-numbers", "--show", "2", "--json").json
+    assert shown["labels"] == ["0", "1"]
+    assert [row["answers"] for row in shown["rows"]] == [["0"], ["1"]]

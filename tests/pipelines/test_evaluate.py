@@ -8,7 +8,7 @@ import pytest
 from mpt.evaluate import decode, rank
 from pipelines.adapt import adapt
 from pipelines.evaluate import NoPrompt, evaluate
-from pipelines.inputs import TooLong
+from pipelines.inputs import OnlyTestRows, TooLong
 from pipelines.learn import learn
 from pipelines.lookup import UnknownId
 from pipelines.prompts import WrongBackbone, WrongTask, vector
@@ -70,6 +70,30 @@ def test_a_source_prompt_answers_each_of_its_tasks_with_that_task_s_vector(
         backbone, rows = encoded(svc, specs, name, 15)
         labels = svc.task(name).task.labels
         assert answers_of(run_id) == rank(backbone, prompt.task(k).detach(), rows, labels, 64)
+
+
+def test_a_diagnostic_set_is_answered_by_the_vector_of_the_task_that_it_tests(
+    svc, specs, write_rows, source, answers_of, prompt_of, teachers
+):
+    rows = [{"sentence1": f"a {n}", "sentence2": "b", "label": n % 2} for n in range(6)]
+    write_rows("ax_b", "test", rows)
+    given = svc.task("ax_b")
+    stand_in = replace(given, task=replace(given.task, trained_on=("rte", "mini_deed")))
+    run_id = evaluate(specs.evaluate("ax_b"), source, replace(svc, task=lambda name: stand_in))
+    backbone, encoded_rows = encoded(svc, specs, "ax_b", None)
+    prompt = prompt_of(learn(specs.learn(), teachers, svc)).task(1).detach()
+    assert answers_of(run_id) == rank(backbone, prompt, encoded_rows, given.task.labels, 64)
+    assert svc.lineage.get_run(run_id).primary("test").metric == "mcc"
+    with pytest.raises(WrongTask, match="no task vector for 'ax_b', only for mini_review"):
+        evaluate(specs.evaluate("ax_b", test_rows=3), source, svc)
+
+
+def test_a_diagnostic_set_is_never_trained_on(svc, specs, write_rows, source):
+    write_rows("ax_b", "test", [{"sentence1": "a", "sentence2": "b", "label": 0}])
+    with pytest.raises(
+        OnlyTestRows, match="'ax_b' has test rows only: train a prompt on superglue_rte or"
+    ):
+        adapt(specs.adapt(task="ax_b"), source, svc)
 
 
 def test_zero_shot_reads_no_prompt(svc, specs, answers_of):

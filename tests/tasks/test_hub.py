@@ -6,7 +6,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import datasets
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 import tasks
 from tasks import hub
@@ -69,6 +71,20 @@ def test_hub_rows_and_local_rows_are_the_same_data(offline):
     shutil.copytree(offline / "owner" / "name", offline / "data" / "rte")
     remote, local = load(task()), load(task(), offline / "data")
     assert tasks.digest(task(), remote.test) == tasks.digest(task(), local.test)
+
+
+def test_named_files_of_a_branch_are_read_and_no_others(offline):
+    folder = offline / "owner" / "name" / "en"
+    for split, count in (("train", 5), ("validation", 3), ("challenge_train_sample", 7)):
+        (folder / split).mkdir(parents=True)
+        table = pyarrow.Table.from_pylist(ROWS[:count])
+        parquet.write_table(table, folder / split / "0000.parquet")
+    files = {split: f"en/{split}/*.parquet" for split in ("train", "validation")}
+    read = hub.read(Hub("owner/name", None, "refs/convert/parquet", files))
+    assert {split: len(rows) for split, rows in read.splits.items()} == {
+        "train": 5,
+        "validation": 3,
+    }
 
 
 def test_a_bad_row_of_the_hub_is_named(offline):

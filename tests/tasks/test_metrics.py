@@ -26,9 +26,13 @@ def drawn(labels, count=200, seed=0):
     return [draw.choice(labels) for _ in range(count)], [draw.choice(labels) for _ in range(count)]
 
 
+QA = ("squad", "record", "naturalquestions", "hotpotqa", "searchqa", "newsqa")
+
+
 def test_the_first_metric_is_the_one_that_tables_report():
     first = {task.name: next(iter(task.metrics)) for task in tasks.all_tasks()}
-    others = {"stsb": "pearson", "multirc": "f1", "cola": "mcc", "squad": "f1", "record": "f1"}
+    others = {"stsb": "pearson", "multirc": "f1", "cola": "mcc", "ax": "mcc", "ax_b": "mcc"}
+    others |= dict.fromkeys(QA, "f1") | {"e2e": "bleu", "webnlg": "bleu"}
     assert first == {name: others.get(name, "accuracy") for name in first}
 
 
@@ -40,19 +44,25 @@ def test_the_other_official_metrics_follow():
         "stsb": ["spearman"],
         "cb": ["macro_f1"],
         "multirc": ["exact_match"],
-        "record": ["exact_match"],
-        "squad": ["exact_match"],
+        "ax_g": ["parity"],
+        **{key: ["exact_match"] for key in QA},
+        **{key: ["rouge_l", "chrf"] for key in ("e2e", "webnlg")},
     }
 
 
-@pytest.mark.parametrize("task", tasks.all_tasks(), ids=lambda task: task.name)
+def scored_without_sacrebleu():
+    return [task for task in tasks.all_tasks() if task.benchmark != "nlg"]
+
+
+@pytest.mark.parametrize("task", scored_without_sacrebleu(), ids=lambda task: task.name)
 def test_right_answers_score_100_and_no_answers_score_no_more_than_0(task):
     words = task.labels or ("0.2", "3.4")
     train = examples(*words, *words[::-1])
     right = [example.answers[0] for example in train]
-    for metric in task.metrics.values():
+    for name, metric in task.metrics.items():
         assert metric(right, train) == pytest.approx(100)
-        assert metric([""] * len(train), train) <= 0
+        if name != "parity":  # equal answers, right or wrong
+            assert metric([""] * len(train), train) <= 0
 
 
 def test_accuracy_accepts_any_right_answer_and_only_whole_ones():
@@ -95,6 +105,30 @@ def test_matthews_counts_an_invalid_answer_as_the_wrong_class():
     assert score(["a", "?", "u", "u"], truth) == score(["a", "u", "u", "u"], truth)
     assert score(["a", "a", "?", "u"], truth) == score(["a", "a", "a", "u"], truth)
     assert score(["a"] * 4, truth) == 0
+
+
+def test_matthews_of_three_classes_equals_the_formula_worked_out_on_the_confusion_matrix():
+    labels = ("entailment", "neutral", "contradiction")
+    truth, guess = drawn(labels, seed=5)
+    right = sum(t == g for t, g in zip(truth, guess, strict=True))
+    n = len(truth)
+    predicted, actual = [guess.count(w) for w in labels], [truth.count(w) for w in labels]
+    above = right * n - sum(p * a for p, a in zip(predicted, actual, strict=True))
+    below = (n**2 - sum(p**2 for p in predicted)) * (n**2 - sum(a**2 for a in actual))
+    ours = metrics.matthews_of_all(guess, examples(*truth))
+    assert ours == pytest.approx(100 * above / math.sqrt(below))
+
+
+def test_matthews_of_three_classes_never_takes_junk_for_a_class():
+    truth = examples("a", "b", "c", "a")
+    assert metrics.matthews_of_all(["a", "b", "c", "?"], truth) < 100
+    assert metrics.matthews_of_all(["?"] * 4, truth) == 0
+
+
+def test_parity_counts_the_pairs_that_are_answered_alike():
+    expected = examples("a", "a", "a", "b", "b", groups=["0", "0", "1", "1", "2"])
+    assert metrics.parity(["a", "b", "b", "b", "a"], expected) == pytest.approx(200 / 3)
+    assert metrics.parity(["?", "?", "b", "a", "b"], expected) == pytest.approx(200 / 3)
 
 
 def test_macro_f1_equals_the_plain_mean_of_the_classes():

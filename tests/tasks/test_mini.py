@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -116,9 +117,19 @@ def test_a_seed_fixes_every_byte(name):
 
 @pytest.mark.parametrize("name", ["mini_review", "mini_told"])
 def test_another_seed_makes_other_rows(name):
-    make = tasks.get(name).source.make
-    assert make("test", 42) == rows(name, "test")
-    assert make("test", 43) != rows(name, "test")
+    source = tasks.get(name).source
+    assert replace(source, seed=42).rows("test") == rows(name, "test")
+    assert replace(source, seed=43).rows("test") != rows(name, "test")
+
+
+def test_a_task_has_as_many_rows_as_are_wanted_and_the_first_are_the_same():
+    source = replace(
+        tasks.get("mini_deed").source, sizes={"train": 9_000, "validation": 7, "test": 3}
+    )
+    assert [len(source.rows(split)) for split in SPLITS] == [9_000, 7, 3]
+    assert source.rows("train")[:2_000] == rows("mini_deed", "train")
+    every = [text_of(row) for split in SPLITS for row in source.rows(split)]
+    assert len(set(every)) == 9_010
 
 
 @pytest.mark.parametrize("name", NAMES)

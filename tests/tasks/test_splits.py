@@ -32,6 +32,17 @@ OFFICIAL = {
     "wic": ({"train": 5_428, "validation": 638}, (5_428, 319, 319)),
     "wsc": ({"train": 554, "validation": 104}, (554, 52, 52)),
     "squad": ({"train": 87_599, "validation": 10_570}, (86_599, 1_000, 10_570)),
+    "naturalquestions": ({"train": 104_071, "validation": 12_836}, (103_071, 1_000, 12_836)),
+    "hotpotqa": ({"train": 72_928, "validation": 5_901}, (71_928, 1_000, 5_901)),
+    "searchqa": ({"train": 117_384, "validation": 16_980}, (116_384, 1_000, 16_980)),
+    "newsqa": ({"train": 74_160, "validation": 4_212}, (73_160, 1_000, 4_212)),
+    "winogrande": ({"train": 40_398, "validation": 1_267}, (39_398, 1_000, 1_267)),
+    "yelp": ({"train": 560_000, "test": 38_000}, (100_000, 1_000, 38_000)),
+    "scitail": ({"train": 23_596, "validation": 1_304}, (23_596, 652, 652)),
+    "paws": ({"train": 49_401, "validation": 8_000, "test": 8_000}, (49_401, 8_000, 8_000)),
+    "ag_news": ({"train": 120_000, "test": 7_600}, (119_000, 1_000, 7_600)),
+    "dbpedia": ({"train": 560_000, "test": 70_000}, (559_000, 1_000, 70_000)),
+    "trec": ({"train": 5_452, "test": 500}, (4_452, 1_000, 500)),
 }
 
 
@@ -82,6 +93,18 @@ def test_carved_rows_are_the_first_of_the_shuffled_ones():
     assert parts.validation == ("train", order[:CARVED])
     assert parts.train == ("train", order[CARVED:])
     assert parts.test == ("validation", list(range(9)))
+
+
+def test_a_capped_training_split_is_the_first_of_the_shuffled_rows_behind_the_carved_ones():
+    order = [row for unit in shuffled(units([""] * 2_000)) for row in unit]
+    parts = assign(Splits(test="test", train_rows=300), alone({"train": 2_000, "test": 9}))
+    assert parts.validation.rows == order[:CARVED]
+    assert parts.train.rows == order[CARVED : CARVED + 300]
+    own = Splits("train", "validation", "test", train_rows=5)
+    assert (
+        assign(own, alone({"train": 8, "validation": 1, "test": 1})).train.rows
+        == ([row for unit in shuffled(units([""] * 8)) for row in unit][:5])
+    )
 
 
 def test_a_missing_split_takes_the_next_thousand_training_rows():
