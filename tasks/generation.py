@@ -5,6 +5,7 @@ all of them, as in the E2E challenge.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 from tasks.task import Example
 
@@ -47,8 +48,9 @@ def _by_group(
     return [guess for guess, _ in found.values()], [list(those) for _, those in found.values()]
 
 
-def _columns(references: Sequence[Sequence[str]]) -> list[list[str | None]]:
-    # As sacrebleu wants them: the first reference of every row, the second of every row, ...
+def _columns(references: Sequence[Sequence[str]]) -> list[list[Any]]:
+    # As sacrebleu wants them: the first reference of every row, the second of every row, ... and
+    # None where a row has fewer, of which its types do not know.
     most = max(map(len, references))
     return [[those[at] if at < len(those) else None for those in references] for at in range(most)]
 

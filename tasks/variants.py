@@ -2,7 +2,7 @@
 
 `numbers` writes "0", "1", ... where the task writes label words, as the code of the papers does.
 `attempt` reads and writes what the public ports of ATTEMPT and DePT do, with number labels, the
-order of their columns and their errors, for numbers that rest on them: T5 has no such input.
+order of their columns and their errors, for published numbers that rest on them.
 """
 
 from collections.abc import Callable, Sequence
