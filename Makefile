@@ -27,7 +27,7 @@ types: $(READY)
 
 check: lint types test
 
-# Four layers and not six or eight: in a quarter of an hour instead of half of one.
+# One size of each case on four layers, in a quarter of an hour; docs/results.md has all of it.
 bench: $(READY)  ## our time and memory over PEFT's; alone on a quiet machine
 	mkdir -p benchmarks/out
 	$(BIN)/python -m benchmarks.ours_vs_peft --layers 4 --json benchmarks/out/bench.json --chart benchmarks/out/bench.png

@@ -50,13 +50,13 @@ def _ranked(text: int, labels: int = 2, batch: int = 16) -> Trial:
 
 
 TRIALS = (
-    Trial("cpt_train", 256, 1, {"peft": 0.80}),
     Trial("cpt_train", 64, 8, {"peft": 0.30}),
+    Trial("cpt_train", 256, 1, {"peft": 0.80}),
     Trial("cpt_train", 256, 8, {"peft": 0.15}),
     Trial("cpt_train", 256, 32, {"peft": 0.07}, memory=0.10, pairs=3),
-    Trial("cpt_score", 256, 16, {"forward": 0.09, "generate": 0.14}),
-    Trial("lm_train", 100, 32, {"peft": 0.38}),
-    Trial("lm_score", 100, 32, {"forward": 0.45}),
+    Trial("cpt_score", 256, 16, {"forward": 0.09, "generate": 0.14}, pairs=3),
+    Trial("lm_train", 100, 32, {"peft": 0.38}, pairs=3),
+    Trial("lm_score", 100, 32, {"forward": 0.45}, pairs=3),
     Trial("mpt_t5_mixed", 100, 8, {"peft": 0.55}, model="t5", layers=6),
     Trial("mpt_t5_grouped", 100, 8, {"peft": 1.05}, model="t5", layers=6),
     Trial("distill", 100, 8, {"peft": 0.40}, model="t5", layers=6),
@@ -68,3 +68,4 @@ TRIALS = (
     _ranked(text=140),  # BoolQ
     _ranked(text=300, batch=8),  # MultiRC
 )
+"""The first of each case is what is run unless more is asked for."""

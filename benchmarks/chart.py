@@ -39,7 +39,7 @@ def draw(rows: Sequence[Bar], file: Path) -> None:
     axes.set_yticks(range(len(rows)), [_name(row) for row in rows], fontsize=8)
     axes.invert_yaxis()
     axes.axvline(1, color="grey", linewidth=0.8)
-    axes.set_xlabel("ours / peer; line: quartiles; red: goal; grey bar: too noisy to tell")
+    axes.set_xlabel("ours / peer; line: quartiles; red: goal; grey: refused")
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(file, dpi=130)
     plt.close(figure)

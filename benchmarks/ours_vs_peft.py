@@ -151,9 +151,11 @@ def _verdict(row: Row) -> str:
 
 def chosen(args: argparse.Namespace) -> Iterator[tuple[Trial, Setting]]:
     """Yield what is asked for."""
+    main = {trial.case: trial for trial in reversed(TRIALS)}
     for trial in TRIALS:
-        size = f"{trial.context}x{trial.batch}"
-        if trial.case in args.case and (not args.size or size in args.size):
+        sizes = {"all", f"{trial.context}x{trial.batch}"}
+        wanted = sizes & set(args.size) if args.size else trial is main[trial.case]
+        if trial.case in args.case and wanted:
             layers = args.layers or trial.layers
             shape = Shape(
                 trial.context, trial.batch, layers, trial.width, model=trial.model,
@@ -166,7 +168,7 @@ def parsed() -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", action="append", choices=CASES, help="again for more; else all")
-    parser.add_argument("--size", action="append", help="CxB, such as 256x8; else all")
+    parser.add_argument("--size", action="append", help="CxB, such as 256x8, or all; else the first of each case")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="fp32", choices=DTYPES)
     parser.add_argument("--kernels", default="same", choices=["same", "best"])

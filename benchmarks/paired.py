@@ -71,14 +71,20 @@ def _apart(work: Work, peer: str, setting: Setting) -> tuple[float, bool]:
     gradient = max(far.values(), default=0.0) / max(sizes.values(), default=1.0)
     limit = max(LOOSE.get(peer, 0.0), setting.tolerance)
     holds = gradient <= limit and loss <= max(limit / 10, 1e-6)
-    return max(gradient, loss), holds and _same_answers(ours, theirs)
+    return max(gradient, loss), holds and _same_answers(ours, theirs, limit)
 
 
-def _same_answers(ours: Outcome, theirs: Outcome) -> bool:
-    """Say whether each row's best label is the same."""
+def _same_answers(ours: Outcome, theirs: Outcome, limit: float) -> bool:
+    """Say whether each row's best label is the same, but for ties.
+
+    Scores may differ by `limit` of the largest; labels that are closer than twice that are tied.
+    """
     if "scores" not in theirs:
         return True
-    return torch.equal(ours["scores"].argmax(dim=1), theirs["scores"].argmax(dim=1))
+    scores = theirs["scores"].double()
+    chosen = scores.gather(1, ours["scores"].argmax(dim=1, keepdim=True))
+    lost = scores.amax(dim=1) - chosen.squeeze(1)
+    return bool((lost <= 2 * limit * scores.abs().max()).all())
 
 
 class Seconds(NamedTuple):

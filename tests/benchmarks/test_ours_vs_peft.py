@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import ours_vs_peft, peak_memory
 from benchmarks.cases import CASES, TRIALS, Trial
-from benchmarks.paired import agreement, is_noisy, ratio
+from benchmarks.paired import _same_answers, agreement, is_noisy, ratio
 from benchmarks.peers import Setting, Shape, flops
 
 SMALL = Setting(Shape(context=64, batch=8, layers=1, width=32, vocabulary=100))
@@ -45,6 +45,40 @@ def test_a_side_that_computes_something_else_is_refused_and_not_tried_again(monk
     assert all(row.refused and row.equality["float64"] > 5e-4 for row in rows)
     assert "attempt 1 of 1 is refused" in capsys.readouterr().err
     assert ours_vs_peft.cells(rows[0])[-1] == "refused"
+
+
+class Other(CASES["cpt_score"]):
+    """Prefers another label in one row."""
+
+    def ours(self, at):
+        scores = super().ours(at)["scores"].clone()
+        scores[0] = scores[0].flip(0)
+        return {"scores": scores}
+
+
+class Tied(Other):
+    """The same, where PEFT's two labels in that row are next to equal."""
+
+    def generate(self, at):
+        scores = super().generate(at)["scores"].clone()
+        scores[0, 1] = scores[0, 0] * (1 + 1e-4)
+        return {"scores": scores}
+
+
+@pytest.mark.parametrize(("case", "agree"), [(Other, False), (Tied, True)])
+def test_another_answer_counts_as_the_same_only_in_a_tie(case, agree):
+    setting = small("cpt_score")
+    work = case(setting)
+    theirs = work.generate(0)
+    assert _same_answers(work.ours(0), theirs, 0.001) is agree
+
+
+def test_without_a_size_the_first_of_each_case_is_run(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["ours_vs_peft"])
+    first = [trial for trial, _ in ours_vs_peft.chosen(ours_vs_peft.parsed())]
+    assert [trial.case for trial in first] == list(CASES)
+    monkeypatch.setattr(sys, "argv", ["ours_vs_peft", "--size", "all"])
+    assert [trial for trial, _ in ours_vs_peft.chosen(ours_vs_peft.parsed())] == list(TRIALS)
 
 
 def test_a_busy_machine_is_told_by_its_null_and_by_its_spread():
