@@ -168,7 +168,7 @@ def parsed() -> argparse.Namespace:
     """Return the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", action="append", choices=CASES, help="again for more; else all")
-    parser.add_argument("--size", action="append", help="CxB, such as 256x8, or all; else the first of each case")
+    parser.add_argument("--size", action="append", help="CxB, or all; else each case's first")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="fp32", choices=DTYPES)
     parser.add_argument("--kernels", default="same", choices=["same", "best"])
