@@ -193,7 +193,7 @@ def test_a_null_in_parquet_is_a_missing_label(tmp_path):
     [
         ("train.parquet", b"PAR1 no"),
         ("train.jsonl.gz", b"not zipped"),
-        ("train.jsonl.gz", gzip.compress(json.dumps(ROWS[0]).encode() + b"\n")[:-12]),
+        ("train.jsonl.gz", gzip.compress(json.dumps(ROWS[0]).encode() + b"\n", mtime=0)[:-12]),
         ("train.jsonl", b'{"sentence1": "\xff"}'),
         ("train.csv", b'sentence1,sentence2,label\n"a,b,1\n'),
     ],
