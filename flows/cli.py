@@ -62,5 +62,7 @@ def main() -> None:
 
 
 def _stop(said: str, status: int) -> None:
-    sys.stderr.write(f"prompt-transfer: {' '.join(said.split())}\n")
+    from tasks.own.files import printable
+
+    sys.stderr.write(f"prompt-transfer: {printable(' '.join(said.split()))}\n")
     sys.exit(status)

@@ -19,7 +19,7 @@ class Common:
     home
         Folder of lineage, prompts and MLflow's files [default: .prompt-transfer].
     data
-        Folder of task rows, DIR/<task>/<split>.jsonl; without it they come from the hub.
+        Folder of task rows, DIR/TASK/SPLIT.jsonl; without it they come from the hub.
     workers
         Jobs at once; they share the cores [default: 1].
     json

@@ -33,7 +33,7 @@ def best_prompt(task: str, from_mlflow: bool) -> Best:
         BadDefinition: the file of a user's own task is not there, or wrong.
         NoPrompt: no prompt has been trained for it here.
     """
-    if "." in task:  # a file, since no name has a dot
+    if not re.fullmatch("[a-z0-9_-]+", task):  # a file, or no name at all
         import tasks
 
         task = tasks.find(task).name
@@ -63,7 +63,9 @@ def source_for(specs: Sequence["AdaptSpec | GroupSpec"], named: str, svc: "Servi
         ValueError: rows are missing or wrong, or the prompt does not fit.
     """
     from pipelines.adapt import check_parent
+    from pipelines.asking import rows_once
     from pipelines.check import names_once
+    from pipelines.mixture import datasets_of
 
     given = [[svc.task(name) for name in _tasks(spec)] for spec in specs]
     names_once([one for targets in given for one in targets])
@@ -72,6 +74,8 @@ def source_for(specs: Sequence["AdaptSpec | GroupSpec"], named: str, svc: "Servi
     backbone = svc.backbone(specs[0].backbone, specs[0].precision)
     parent = svc.lineage.get_prompt(source_prompt(named, backbone.digest, svc.lineage))
     for spec, targets in zip(specs, given, strict=True):
+        if len(targets) > 1:
+            rows_once(datasets_of(spec, targets))
         its = svc.backbone(spec.backbone, spec.precision)
         check_parent(parent, spec, its)
         for one in targets:

@@ -39,11 +39,12 @@ def tasks(
     """
     import tasks as registry
     from flows import tables
+    from tasks.describe import definition
 
     common = common or Common()
     settings = common.use()
     if stats:
-        _count([registry.get(name)] if name else registry.all_tasks(), settings.data, common.json)
+        _count([registry.find(name)] if name else registry.all_tasks(), settings.data, common.json)
         return
     if name is None:
         found = registry.all_tasks()
@@ -56,7 +57,8 @@ def tasks(
     data = registry.load(task, settings.data) if show else None
     rows = (data.train or data.test)[:show] if data else []
     if common.json:
-        print_json({**describe(task), "rows": [one._asdict() for one in rows]})
+        said = {"definition": definition(task), "rows": [one._asdict() for one in rows]}
+        print_json(describe(task) | said)
     else:
         tables.show_task(task, rows, data)
 

@@ -191,8 +191,11 @@ def _backbone(name: str, precision: str, device: str) -> "Backbone":
 
 
 def _task(name: str, folder: Path | None, tokens: Path) -> "TaskInput":
+    import tasks
+
+    task = tasks.find(name)
     with _loading:
-        return _load_task(name, folder, tokens)
+        return _load_task(name, folder, tokens, (task.definition, *tasks.stamp(task, folder)))
 
 
 @cache
@@ -206,7 +209,9 @@ def _load_backbone(name: str, precision: str, device: str) -> "Backbone":
 
 
 @cache
-def _load_task(name: str, folder: Path | None, tokens: Path) -> "TaskInput":
+def _load_task(
+    name: str, folder: Path | None, tokens: Path, _state: tuple[object, ...]
+) -> "TaskInput":
     from pipelines.inputs import TaskInput
 
     return TaskInput.open(name, folder, tokens)

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.tree import Tree
 
 from pipelines.capability import FAMILIES
-from tasks.describe import origin
+from tasks.describe import definition, origin
+from tasks.own.files import printable
 from tasks.variants import variants
 
 if TYPE_CHECKING:
@@ -30,12 +31,23 @@ SPLITS = ("train", "validation", "test")
 
 def show_tasks(tasks: Sequence["Task"]) -> None:
     """Print one line a task."""
-    table = Table("task", "benchmark", "family", "role", "metric", "answers")
-    for task in tasks:
-        metric = next(iter(task.metrics))
-        answers = ", ".join(task.labels) or "free text"
-        table.add_row(task.name, task.benchmark, task.family, task.role, metric, answers)
-    console.print(table)
+    head = ("task", "benchmark", "family", "role", "metric", "answers")
+    _aligned([head, *map(_task_row, tasks)])
+
+
+def _task_row(task: "Task") -> tuple[str, ...]:
+    answers = ", ".join(task.labels) or "free text"
+    metric = next(iter(task.metrics))
+    return task.name, task.benchmark, task.family, task.role, metric, answers
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> None:
+    """Print columns. Not a table of rich: that would fold and cut what is there to be copied."""
+    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = zip(row, widths, strict=True)
+        line = "".join(cell.ljust(width) for cell, width in cells).rstrip()
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> None:
@@ -43,6 +55,8 @@ def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> N
     show_tasks([task])
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     say(f"rows: {origin(task.source)}")
+    form = definition(task)["template"]
+    say(f"columns: {', '.join(task.columns)}" + (f"\nreads: {form}" if form else ""))
     if names := ", ".join(variants(task)):
         say(f"variants: {names}")
     if task.trained_on:
@@ -52,12 +66,12 @@ def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> N
     if data is None:
         return
     sizes = ", ".join(f"{len(getattr(data, s)):,} {s}" for s in SPLITS)
-    console.print(f"{sizes} rows from {escape(data.origin)} {data.revision or ''}")
+    say(f"{sizes} rows from {data.origin} {data.revision or ''}")
     for warning in data.warnings:
-        console.print(f"warning: {escape(warning)}")
-    for row in rows:
-        console.print(f"\n[bold]input[/]   {escape(row.input)}", soft_wrap=True)
-        console.print(f"[bold]answer[/]  {escape(' | '.join(row.answers))}", soft_wrap=True)
+        say(f"warning: {warning}")
+    for row in rows:  # as they are, but for what would move the cursor
+        say(f"\ninput   {printable(row.input)}")
+        say(f"answer  {printable(' | '.join(row.answers))}")
 
 
 @contextmanager
@@ -77,12 +91,9 @@ def show_stats(found: Sequence["Stats"]) -> None:
     """Print the counts of tasks, and then which tasks have none, and why."""
     head = ("task", *SPLITS, "majority on test", "% of each label")
     counted = [_stats_row(one) for one in found if not one.absent]
-    widths = [max(map(len, column)) + 2 for column in zip(head, *counted, strict=True)]
-    # Not a table of rich: that would fold names and labels, which are there to be copied.
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
-    for row in [head, *counted] if counted else []:
-        cells = zip(row, widths, strict=True)
-        say("".join(cell.ljust(width) for cell, width in cells).rstrip())
+    if counted:
+        _aligned([head, *counted])
     for warning in (warning for one in found for warning in one.warnings):
         say(f"warning: {warning}")
     reasons = dict.fromkeys(one.absent for one in found if one.absent)

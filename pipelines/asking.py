@@ -11,6 +11,29 @@ from pipelines.services import Services
 from pipelines.spec import StageSpec
 
 
+class SameRows(ValueError):
+    """A run is to read the same rows as two tasks: no score could say whose it is."""
+
+    def __init__(self, split: str, one: str, other: str) -> None:
+        super().__init__(
+            f"{one!r} and {other!r} have the same {split} rows, with the same answers: leave one "
+            "of them out"
+        )
+
+
+def rows_once(datasets: Mapping[Split, Sequence[DatasetInfo]]) -> None:
+    """Refuse two tasks that have the same rows in one role.
+
+    Raises:
+        SameRows: there are.
+    """
+    for split, infos in datasets.items():
+        tasks: dict[str, str] = {}
+        for one in infos:
+            if tasks.setdefault(one.sha, one.task) != one.task:
+                raise SameRows(split, tasks[one.sha], one.task)
+
+
 def ask(
     stage: Stage,
     spec: StageSpec,
@@ -35,7 +58,11 @@ def ask(
         datasets: the examples that are read, by role.
         limits: of each task, see `TaskInput.limits`.
         reads: digests of the prompts that are read, by role.
+
+    Raises:
+        SameRows: two tasks have the same rows in one role.
     """
+    rows_once(datasets)
     reads = reads or {}
     content: dict[str, Sequence[str]] = {
         split: [one.sha for one in infos] for split, infos in datasets.items()

@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from mpt.decoder_only import NoEncoder
 from mpt.signals import check_layer
 from pipelines.adapt import STARTS
+from pipelines.asking import rows_once
 from pipelines.few_shot import check_context
 from pipelines.inputs import TaskInput
+from pipelines.mixture import datasets_of
 from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.services import Services
 
@@ -46,13 +48,14 @@ def check(spec: TransferSpec, svc: Services) -> None:
 
     Raises:
         LookupError: a task, the backbone, or a layer of it is unknown.
-        ValueError: rows are missing or wrong, two tasks have one name, prompt and input are too
-            long, or a backbone is of the wrong kind.
+        ValueError: rows are missing or wrong, two tasks have one name, two sources the same rows,
+            prompt and input are too long, or a backbone is of the wrong kind.
     """
     given = {name: svc.task(name) for name in (*spec.sources, *spec.targets)}
     names_once(list(given.values()))
     for one in given.values():
         one.check_split("train")
+    rows_once(datasets_of(spec.learn, [given[name] for name in spec.sources]))
     sources = [given[name].task.name for name in spec.sources]
     if spec.adapt.start not in {*STARTS, *sources}:
         raise NoSuchStart(spec.adapt.start, sources)

@@ -26,6 +26,7 @@ def adapt_group(spec: GroupSpec, source: str, svc: Services) -> list[str]:
         For each task, the id of the run that made its prompt: one task's part of the group's.
 
     Raises:
+        SameRows: two of the tasks have the same ones.
         UnknownId, WrongBackbone, NotASource, UnknownStart, TooLong, Busy: see `adapt`.
     """
     group = train_group(spec, source, svc)

@@ -57,6 +57,7 @@ def take_in(spec: ImportSpec, adapter: Adapter, svc: Services) -> str:
         UnknownTask: there is no such task.
         WrongTasks: it has more tasks, or fewer, than are named.
         OtherTasks: it is known already, for others.
+        SameRows: two of the tasks have the same ones.
         NoFit: it was made for another backbone.
         TooLong: prompt and input are over what the backbone declares.
         Busy: another process is at the same run.

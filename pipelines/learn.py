@@ -52,6 +52,7 @@ def learn(spec: LearnSpec, teachers: Sequence[str], svc: Services) -> str:
         UnknownId: lineage does not know one of the teachers.
         WrongTeachers: they are for other tasks, or of another length.
         WrongBackbone: one was trained for another backbone.
+        SameRows: two of the tasks have the same ones.
         TooLong: prompt and input are over what the backbone declares.
         Busy: another process is at the same run.
     """

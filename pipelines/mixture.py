@@ -15,9 +15,9 @@ from pipelines.asking import ask
 from pipelines.exam import Exam
 from pipelines.group_spec import GroupSpec
 from pipelines.inputs import TaskInput
-from pipelines.records import ReadRole, Recording, Request, Stage
+from pipelines.records import DatasetInfo, ReadRole, Recording, Request, Split, Stage
 from pipelines.services import Services
-from pipelines.spec import LearnSpec
+from pipelines.spec import Budget, LearnSpec
 from pipelines.training import Fit
 
 Drawn = Sequence[tuple[int, int]]
@@ -70,6 +70,14 @@ class Mixture:
         )
 
 
+def datasets_of(spec: Budget, given: Sequence[TaskInput]) -> dict[Split, Sequence[DatasetInfo]]:
+    """Return what a mixture of tasks reads, by role."""
+    return {
+        "train": [one.info("train", spec.train_rows) for one in given],
+        "validation": [one.info("validation", spec.validation_rows) for one in given],
+    }
+
+
 def ask_mixed(
     stage: Stage,
     spec: LearnSpec | GroupSpec,
@@ -87,10 +95,7 @@ def ask_mixed(
         svc.backbone(spec.backbone, spec.precision),
         svc,
         given=given,
-        datasets={
-            "train": [one.info("train", spec.train_rows) for one in given],
-            "validation": [one.info("validation", spec.validation_rows) for one in given],
-        },
+        datasets=datasets_of(spec, given),
         limits=[one.limits(spec.max_length) for one in given],
         reads=reads,
     )

@@ -1,6 +1,6 @@
 """NLP tasks as data: where the rows come from, how they read as text, how answers score."""
 
-from tasks.data import Data, digest, load
+from tasks.data import Data, digest, load, stamp
 from tasks.find import find, is_file
 from tasks.metrics import majority
 from tasks.registry import UnknownTask, all_tasks, get, names
@@ -25,4 +25,5 @@ __all__ = [
     "load",
     "majority",
     "names",
+    "stamp",
 ]

@@ -8,7 +8,7 @@ is how it made Set Classification, of which only the name and the purpose are pu
 from tasks import sets
 from tasks.metrics import accuracy
 from tasks.mini.generate import SIZES
-from tasks.rows import BadCell, reader, template, text
+from tasks.rows import BadCell, Template, template, text
 from tasks.splits import OWN, Splits
 from tasks.task import Generated, Hub, Row, Task
 
@@ -70,7 +70,7 @@ TREC = Task(
     benchmark="cpt",
     family="question type",
     source=Hub("SetFit/TREC-QC", None, "0a34640b3cac3affef6f0abdfb81e3d0ecffcf92"),
-    read=reader("trec question: {text}", trec_answer),
+    read=Template("trec question: {text}", trec_answer),
     columns=("text", "label_coarse_original"),
     labels=tuple(QUESTIONS.values()),
     metrics={"accuracy": accuracy},

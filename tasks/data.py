@@ -80,6 +80,28 @@ def load(task: Task, folder: Path | None = None) -> Data:
     return Data(train, validation, test, source.origin, source.revision, warnings)
 
 
+def stamp(task: Task, folder: Path | None) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a file is written that the rows of `task` are in.
+
+    Who lives long must not go on with the rows that it read first. See `load` for the arguments.
+    """
+    if isinstance(task.source, Files):
+        paths = [task.source.folder / name for name in task.source.names.values()]
+    elif isinstance(task.source, Hub) and folder:
+        paths = [path for path in _in_folder(task, folder).values() if path]
+    else:
+        return ()
+    return tuple((str(one), *_written(one)) for one in paths)
+
+
+def _written(path: Path) -> tuple[int, int]:
+    try:
+        found = path.stat()
+    except OSError:  # whoever reads it will say so
+        return 0, 0
+    return found.st_mtime_ns, found.st_size
+
+
 def digest(task: Task, examples: Sequence[Example]) -> str:
     """Return the identity of some data of a task: SHA-256, 64 hex digits.
 
@@ -108,8 +130,12 @@ def _read(task: Task, folder: Path | None) -> _Source:
     return _from_hub(task, task.source)
 
 
+def _in_folder(task: Task, folder: Path) -> dict[str, Path | None]:
+    return {name: local.find(folder, task.folder or task.name, name) for name in task.splits.names}
+
+
 def _from_folder(task: Task, folder: Path) -> _Source:
-    paths = {name: local.find(folder, task.folder or task.name, name) for name in task.splits.names}
+    paths = _in_folder(task, folder)
     if paths[task.splits.train] is None:
         raise local.MissingData(task.folder or task.name, task.splits.train, folder)
     found = {

@@ -5,7 +5,7 @@ AX as MNLI, and AX-b and AX-g as RTE.
 """
 
 from tasks import glue, superglue
-from tasks.metrics import accuracy, matthews, matthews_of_all, parity
+from tasks.metrics import accuracy, matthews, parity
 from tasks.rows import BadCell, integer, template
 from tasks.splits import TEST_ONLY
 from tasks.task import Example, Hub, Row, Task
@@ -42,7 +42,7 @@ AX = Task(
     read=read_ax,
     columns=("hypothesis", "premise", "label"),
     labels=glue.THREE_WAY,
-    metrics={"mcc": matthews_of_all},
+    metrics={"mcc": matthews(glue.THREE_WAY)},
     splits=TEST_ONLY,
     trained_on=("mnli",),
     licence="see the dataset's card",
@@ -57,7 +57,7 @@ AX_B = Task(
     read=template(f"rte {glue.TWO_SENTENCES}", LABELS),
     columns=("sentence1", "sentence2", "label"),
     labels=LABELS,
-    metrics={"mcc": matthews(*LABELS)},
+    metrics={"mcc": matthews(LABELS)},
     splits=TEST_ONLY,
     trained_on=("superglue_rte", "rte"),
     licence="see the dataset's card",

@@ -1,7 +1,7 @@
 """Scores from 0 to 100, computed on answer texts.
 
-A text that is no label is wrong; it is never read as some label. Where a score needs a class for
-it, it counts as the class that is wrong: `f1_score_with_invalid` of T5, t5/evaluation/metrics.py.
+A text that is no label is wrong; it is never read as some label. Where F1 needs a class for it, it
+counts as the class that is wrong: `f1_score_with_invalid` of T5, t5/evaluation/metrics.py.
 """
 
 import math
@@ -33,26 +33,19 @@ def f1(positive: str, negative: str) -> Metric:
     return score
 
 
-def matthews(positive: str, negative: str) -> Metric:
-    """Return Matthews' correlation of two classes; 0 where it is not defined."""
+def matthews(labels: Sequence[str]) -> Metric:
+    """Return Matthews' correlation of any number of classes (R_K); 0 where it is not defined.
+
+    All answers that are no label are one class more, which is never right: T5's class -1.
+    """
 
     def score(predictions: Sequence[str], examples: Sequence[Example]) -> float:
         from sklearn.metrics import matthews_corrcoef
 
-        truth, guess = _two_classes(predictions, examples, positive, negative)
-        return 100 * float(matthews_corrcoef(truth, guess))
+        said = [one if one in labels else "" for one in predictions]
+        return 100 * float(matthews_corrcoef([one.answers[0] for one in examples], said))
 
     return score
-
-
-def matthews_of_all(predictions: Sequence[str], examples: Sequence[Example]) -> float:
-    """Return Matthews' correlation of any number of classes (R3 of GLUE's AX); 0 if not defined.
-
-    An answer that is no label is a class of its own, which is never right.
-    """
-    from sklearn.metrics import matthews_corrcoef
-
-    return 100 * float(matthews_corrcoef([one.answers[0] for one in examples], list(predictions)))
 
 
 def macro_f1(labels: Sequence[str]) -> Metric:

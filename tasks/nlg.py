@@ -7,7 +7,7 @@ read is recorded.
 """
 
 from tasks.generation import bleu, chrf, rouge_l
-from tasks.rows import BadCell, nested, reader, text, texts
+from tasks.rows import BadCell, Template, nested, text, texts
 from tasks.splits import OWN
 from tasks.task import Example, Hub, Row, Task
 
@@ -19,7 +19,9 @@ def _files(subset: str) -> dict[str, str]:
     return {split: f"{subset}/{split}/*.parquet" for split in ("train", "validation", "test")}
 
 
-MEANING = reader("e2e meaning: {meaning_representation}", lambda row: text(row, "human_reference"))
+MEANING = Template(
+    "e2e meaning: {meaning_representation}", lambda row: text(row, "human_reference")
+)
 
 
 def read_e2e(row: Row) -> Example:

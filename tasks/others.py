@@ -5,7 +5,7 @@ T5 has no format for them: the task's name, then its columns, with label words a
 
 from tasks.glue import SENTIMENT, TWO_SENTENCES
 from tasks.metrics import accuracy
-from tasks.rows import BadCell, integer, reader, template, text
+from tasks.rows import BadCell, Template, integer, template, text
 from tasks.splits import CARVE, HALVE, OWN, Splits
 from tasks.task import Hub, Row, Task
 
@@ -35,7 +35,7 @@ WINOGRANDE = Task(
     benchmark="others",
     family="coreference",
     source=Hub("allenai/winogrande", "winogrande_xl", "01e74176c63542e6b0bcb004dcdea22d94fb67b5"),
-    read=reader(
+    read=Template(
         "winogrande sentence: {sentence} option1: {option1} option2: {option2}", winogrande_answer
     ),
     columns=("sentence", "option1", "option2", "answer"),
@@ -65,7 +65,7 @@ SCITAIL = Task(
     benchmark="others",
     family="entailment",
     source=Hub("allenai/scitail", "snli_format", None),
-    read=reader("scitail hypothesis: {sentence2} premise: {sentence1}", scitail_answer),
+    read=Template("scitail hypothesis: {sentence2} premise: {sentence1}", scitail_answer),
     columns=("sentence1", "sentence2", "gold_label"),
     labels=SCITAIL_LABELS,
     metrics={"accuracy": accuracy},

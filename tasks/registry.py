@@ -25,17 +25,23 @@ class UnknownTask(LookupError):
         )
 
 
+def has(name: str) -> bool:
+    """Say whether a task, or a variant of one, is called `name`."""
+    base = TASKS.get(name.rpartition("-")[0])
+    return name in TASKS or (base is not None and name in variants(base))
+
+
 def get(name: str) -> Task:
     """Return the task called `name`, or a variant, such as `rte-numbers`; see `tasks.variants`.
 
     Raises:
         UnknownTask: there is none; the message offers the nearest name.
     """
+    if not has(name):
+        raise UnknownTask(name)
     if name in TASKS:
         return TASKS[name]
-    base = TASKS.get(name.rpartition("-")[0])
-    if base is None or name not in variants(base):
-        raise UnknownTask(name)
+    base = TASKS[name.rpartition("-")[0]]
     return variants(base)[name](base)
 
 

@@ -3,6 +3,8 @@
 import json
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from string import Formatter
 from typing import Any
 
@@ -100,12 +102,23 @@ def fill(parts: Parts, row: Row, read: Callable[[Row, str], str] = text) -> Exam
     return Example(written, (), fields=tuple(fields))
 
 
-def template(form: str, labels: Sequence[str]) -> Callable[[Row], Example]:
-    """Return a reader: `form` with the row's texts is the input, its label's word the answer."""
-    return reader(form, lambda row: label(row, labels))
+@dataclass(frozen=True, eq=False)
+class Template:
+    """Reads a row: `form` with the row's texts is the input, `answer` of the row the answer."""
+
+    form: str
+    answer: Callable[[Row], str]
+
+    @cached_property
+    def parts(self) -> Parts:
+        """What `form` says, cut up at its columns."""
+        return [(said, column) for said, column, _, _ in Formatter().parse(self.form)]
+
+    def __call__(self, row: Row) -> Example:
+        """Return the row as an example."""
+        return fill(self.parts, row)._replace(answers=(self.answer(row),))
 
 
-def reader(form: str, answer: Callable[[Row], str]) -> Callable[[Row], Example]:
-    """Return a reader: `form` with the row's texts is the input, `answer` of the row the answer."""
-    parts = [(format_, name) for format_, name, _, _ in Formatter().parse(form)]
-    return lambda row: fill(parts, row)._replace(answers=(answer(row),))
+def template(form: str, labels: Sequence[str]) -> Template:
+    """Return a reader whose answer is the word of a row's label."""
+    return Template(form, lambda row: label(row, labels))

@@ -27,6 +27,7 @@ class Splits:
         train_rows: keep so many shuffled rows to train on; None is all of them.
         share: of the training rows, for each split that is carved or missing; None is 1,000 rows.
             With a share, rows that read the same stay together, as if they were a group.
+        cut_groups: let a cut go through a group, as the public ports do.
     """
 
     train: str = "train"
@@ -34,6 +35,7 @@ class Splits:
     test: str = "validation"
     train_rows: int | None = None
     share: float | None = None
+    cut_groups: bool = False
 
     def carved(self, rows: int) -> int:
         """Return how many of the training rows serve for a split that is not there."""
@@ -82,6 +84,8 @@ def assign(splits: Splits, groups: Mapping[str, Sequence[str]]) -> Assignment:
         splits: the task's protocol.
         groups: for each split that the source has, the group of each row; "" is a row alone.
     """
+    if splits.cut_groups:
+        groups = {name: [""] * len(rows) for name, rows in groups.items()}
     wanted = list(dict.fromkeys((splits.validation, splits.test)))
     train = units(groups[splits.train])
     if splits.train_rows or any(name not in groups for name in wanted):

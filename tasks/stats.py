@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tasks.data import EmptySplit, load
 from tasks.hub import HubUnreachable
-from tasks.local import MissingData
+from tasks.local import BadFile, MissingData, SeveralFiles
 from tasks.metrics import majority
 from tasks.rows import BadRow
 from tasks.task import Hub, Task
@@ -53,7 +53,7 @@ def measure(task: Task, folder: Path | None) -> Stats:
     except MissingData:
         missing = f"no {task.splits.train} rows in the folder"
         return Stats(task.name, {}, {}, name, None, missing)
-    except (EmptySplit, BadRow, HubUnreachable) as error:
+    except (EmptySplit, BadRow, BadFile, SeveralFiles, HubUnreachable) as error:
         return Stats(task.name, {}, {}, name, None, str(error))
     parts = {split: getattr(data, split) for split in SPLITS}
     answers = [one.answers[0] for part in parts.values() for one in part]

@@ -1,14 +1,15 @@
 """Other readings of a task, which its name asks for: `rte-numbers`, `winogrande-attempt`.
 
 `numbers` writes "0", "1", ... where the task writes label words, as the code of the papers does.
-`attempt` reads and writes what the public ports of ATTEMPT and DePT do, with number labels, the
-order of their columns and their errors, for published numbers that rest on them.
+`attempt` reads, splits and scores as the public ports of ATTEMPT and DePT do, with number labels,
+the order of their columns and their errors, for published numbers that rest on them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from hashlib import sha256
 
-from tasks.rows import number, reader
+from tasks.rows import Template, number
 from tasks.task import Example, Metric, Row, Task
 
 PAIR = "sentence1: {sentence1} sentence2: {sentence2}"
@@ -36,8 +37,12 @@ ATTEMPT = {
     "paws": f"paws {PAIR}",
 }
 
-RENAMED = {"multirc": "superglue-multirc", "wsc": "superglue-wsc.fixed"}
-READ_PAIR = reader(f"stsb {PAIR}", lambda row: "")
+RENAMED = {
+    "multirc": "superglue-multirc",
+    "record": "superglue-record record",
+    "wsc": "superglue-wsc.fixed",
+}
+READ_PAIR = Template(f"stsb {PAIR}", lambda row: "")
 
 
 def numbers(task: Task) -> Task:
@@ -53,11 +58,15 @@ def numbers(task: Task) -> Task:
         task,
         name=f"{task.name}-numbers",
         folder=task.folder or task.name,
-        read=read,
+        read=_digits(task.read, to_digit) if isinstance(task.read, Template) else read,
         labels=digits,
         metrics={name: _of_digits(one, task.labels) for name, one in task.metrics.items()},
         trained_on=tuple(f"{name}-numbers" for name in task.trained_on),
     )
+
+
+def _digits(read: Template, to_digit: Mapping[str, str]) -> Template:
+    return Template(read.form, lambda row: to_digit[read.answer(row)])
 
 
 def _of_digits(metric: Metric, labels: Sequence[str]) -> Metric:
@@ -73,14 +82,38 @@ def _of_digits(metric: Metric, labels: Sequence[str]) -> Metric:
 
 
 def attempt(task: Task) -> Task:
-    """Return `task` as the ports read it; `task.name` is one of `ATTEMPT`, `RENAMED` or stsb."""
-    base, numbered = task.folder or task.name, numbers(task)
-    made = replace(numbered, name=f"{task.name}-attempt", trained_on=())
+    """Return `task` as the ports have it; `task.name` is one of `ATTEMPT`, `RENAMED` or stsb."""
+    base = task.folder or task.name
+    numbered = numbers(task) if task.labels else task
+    # Where the ports read as T5 does, the rows are those of `-numbers`; the names are two, so that
+    # each has its own runs, scores and champion.
+    name = f"{task.name}-attempt"
+    made = replace(numbered, name=name, folder=base, trained_on=(), identity=_sha(name))
     if base == "stsb":
-        return replace(made, read=_read_similarity, metrics=task.metrics)
+        return replace(made, read=_read_similarity)
+    if base == "record":
+        metrics = {name: _per_answer(one) for name, one in task.metrics.items()}
+        return replace(made, read=_renamed(numbered, base), metrics=metrics)
+    if base == "multirc":
+        made = replace(made, splits=replace(task.splits, cut_groups=True))
     if base in RENAMED:
         return replace(made, read=_renamed(numbered, base))
-    return replace(made, read=reader(ATTEMPT[base], lambda row: numbered.read(row).answers[0]))
+    return replace(made, read=Template(ATTEMPT[base], lambda row: numbered.read(row).answers[0]))
+
+
+def _sha(name: str) -> str:
+    return sha256(name.encode()).hexdigest()
+
+
+def _per_answer(metric: Metric) -> Metric:
+    """Return a metric that counts a ReCoRD query once for each of its answers."""
+
+    def score(predictions: Sequence[str], examples: Sequence[Example]) -> float:
+        pairs = zip(predictions, examples, strict=True)
+        again = [(said, one) for said, one in pairs for _ in one.answers]
+        return metric([said for said, _ in again], [one._replace(group="") for _, one in again])
+
+    return score
 
 
 def _renamed(task: Task, base: str) -> Callable[[Row], Example]:

@@ -8,8 +8,19 @@ from tasks.mini.lexicon import Words
 from tasks.task import Row
 
 SIZES = {"train": 2000, "validation": 400, "test": 500}
+LAST = 10_000  # old rows in turn: then fewer than one in thousands is new
 
 Maker = Callable[[Words], Row]
+
+
+class GrammarEnds(ValueError):
+    """More rows are wanted than a grammar has."""
+
+    def __init__(self, made: int, wanted: int) -> None:
+        super().__init__(
+            f"the grammar has only {made:,} distinct rows left for a split of {wanted:,}: "
+            "ask for fewer rows"
+        )
 
 
 def text_of(row: Row) -> str:
@@ -21,17 +32,21 @@ def distinct(make: Maker, words: Words, count: int, seen: set[str]) -> list[Row]
     """Return `count` rows whose text is not in `seen`, and add theirs to it.
 
     Raises:
-        RuntimeError: the grammar of `make` is too small for so many distinct rows.
+        GrammarEnds: so many rows in turn were old ones that hardly a new one is left.
     """
     rows: list[Row] = []
-    for _ in range(100 * count):
+    old = 0
+    while len(rows) < count:
         row = make(words)
-        if (text := text_of(row)) not in seen:
-            seen.add(text)
-            rows.append(row)
-        if len(rows) == count:
-            return rows
-    raise RuntimeError(f"{make.__name__} made only {len(rows)} distinct rows of {count}")
+        if (text := text_of(row)) in seen:
+            old += 1
+            if old == LAST:
+                raise GrammarEnds(len(rows), count)
+            continue
+        seen.add(text)
+        rows.append(row)
+        old = 0
+    return rows
 
 
 def splits(make: Maker, seed: int, sizes: Mapping[str, int] = SIZES) -> dict[str, list[Row]]:

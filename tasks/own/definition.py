@@ -9,14 +9,14 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
+from tasks import registry
 from tasks.own import template, yaml_file
 from tasks.own.files import is_text
 from tasks.own.metrics import METRICS, needs_two
 from tasks.own.values import Numbers, OnHub, Splits, Text, Values
-from tasks.registry import TASKS
 
 Kind = Literal["classification", "multiple choice", "regression", "free text"]
-RESERVED = ("multitask", "group", "new", "check")  # words of lineage and of the command line
+RESERVED = ("multitask", "group", "new", "check", "generate")  # of lineage, of the command line
 SEVERAL = re.compile(r"[;,|]")
 PLACE = {"files", "hub", "encoding", "delimiter"}
 """Where the rows are and how they are written down: their content counts, by its own digest."""
@@ -106,7 +106,7 @@ class Definition(Values):
     def _free(cls, name: str) -> str:
         if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,63}", name):
             raise ValueError("use 1 to 64 of a-z, 0-9, _ and -")
-        if name in TASKS or name in RESERVED:
+        if registry.has(name) or name in RESERVED:
             raise ValueError("this name is taken: choose another, for instance my_" + name)
         return name
 

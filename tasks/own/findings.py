@@ -80,11 +80,12 @@ def _lengths(task: Task, part: Seen, ruler: Ruler) -> Iterator[Finding]:
             f"{task.max_input} tokens of {ruler.backbone}, and will be cut; the longest is row "
             f"{row} with {longest:,}",
         )
-    if part.cut_answers:
+    over, longest, row = part.cut_answers
+    if over:
         yield Finding(
             "warning",
-            f"{part.file}: {part.cut_answers:,} answers are longer than max_answer, "
-            f"{task.max_answer} tokens of {ruler.backbone}, and will be cut",
+            f"{part.file}: {over:,} answers are longer than max_answer, {task.max_answer} tokens "
+            f"of {ruler.backbone}, and will be cut; the longest is row {row} with {longest:,}",
         )
 
 
@@ -98,7 +99,9 @@ def _room(task: Task, ruler: Ruler) -> Iterator[Finding]:
 
 
 def _balance(task: Task, train: Seen) -> Iterator[Finding]:
-    if not task.labels or not train.labels:
+    if not task.labels:
+        yield from _constant(train)
+    if not train.labels:
         return
     for label in task.labels:
         if not train.labels[label]:
@@ -109,7 +112,17 @@ def _balance(task: Task, train: Seen) -> Iterator[Finding]:
         yield Finding(
             "warning",
             f"{train.file}: {rows:,} rows are {most!r}, and {few:,} {least!r}: who always says "
-            f"{most!r} has an accuracy of {share:.0f} %; macro_f1 would tell",
+            f"{most!r} has an accuracy of {share:.0f} %; macro_f1 would tell; the first "
+            f"{least!r} is row {train.first[least]}",
+        )
+
+
+def _constant(train: Seen) -> Iterator[Finding]:
+    if len(train.answers) > 1 and len(np.unique(np.frombuffer(train.answers, np.int64))) == 1:
+        yield Finding(
+            "warning",
+            f"{train.file}: all rows have the answer of row {train.numbers[0]}: there is nothing "
+            "to learn",
         )
 
 

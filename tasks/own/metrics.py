@@ -12,7 +12,7 @@ METRICS: Mapping[str, Mapping[str, Callable[[Labels], Metric]]] = {
         "accuracy": lambda labels: metrics.accuracy,
         "macro_f1": metrics.macro_f1,
         "f1": lambda labels: metrics.f1(labels[1], labels[0]),
-        "mcc": lambda labels: metrics.matthews(labels[1], labels[0]),
+        "mcc": metrics.matthews,
     },
     "multiple choice": {"accuracy": lambda labels: metrics.accuracy},
     "regression": {

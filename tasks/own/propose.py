@@ -2,19 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from tasks import registry
 from tasks.own import yaml_file
 from tasks.own.definition import RESERVED, SEVERAL, Definition
 from tasks.own.look import Column, look, rows
 from tasks.own.reading import listed
 from tasks.own.yaml_file import BadDefinition
-from tasks.registry import TASKS
 from tasks.task import Files
 
 # What people call the column of the answer, the likeliest first.
@@ -72,18 +72,23 @@ def propose(path: Path, to: Path, answer: str | None) -> str:
         ) from None  # fmt: skip
     source, columns = look(path)
     column = _answer(path.name, columns, answer)
-    values: dict[str, Any] = {"name": _name(to.stem), "files": {"train": place.as_posix()}}
+    values: dict[str, Any] = {"name": called(to.stem), "files": {"train": place.as_posix()}}
     if source.encoding != "utf-8":
         values["encoding"] = source.encoding
     if source.delimiter != ",":
         values["delimiter"] = source.delimiter
     values |= {"held_out": 0.15, **_kind(column, columns, source)}
-    return _written(path.name, to, values)
+    head = f"# Proposed after a look at {path.name!a}: a guess. Mend it, then\n"
+    return written(head + f"#   prompt-transfer tasks check {to.name}\n", to, values)
 
 
-def _written(file: str, to: Path, values: dict[str, Any]) -> str:
-    head = f"# Proposed after a look at {file!a}: a guess. Mend it, then\n"
-    text = head + f"#   prompt-transfer tasks check {to.name}\n"
+def written(head: str, to: Path, values: Mapping[str, Any]) -> str:
+    """Return a definition as the text of the file `to`: `head`, then each key with a comment.
+
+    Raises:
+        BadDefinition: a value in it is wrong.
+    """
+    text = head
     for key, value in values.items():
         comment = f"# {COMMENTS[key]}\n" if key in COMMENTS else ""
         text += comment + yaml.safe_dump(
@@ -93,9 +98,10 @@ def _written(file: str, to: Path, values: dict[str, Any]) -> str:
     return text
 
 
-def _name(stem: str) -> str:
+def called(stem: str) -> str:
+    """Return what a task may be called whose file has this name."""
     slug = re.sub(r"[^a-z0-9]+", "_", stem.lower()).strip("_")[:60] or "task"
-    return f"my_{slug}" if slug in TASKS or slug in RESERVED else slug
+    return f"my_{slug}" if registry.has(slug) or slug in RESERVED else slug
 
 
 def _answer(file: str, columns: Sequence[Column], asked: str | None) -> Column:

@@ -51,7 +51,10 @@ class Seen:
     """By place in the template: how many rows have no text there, and the first of them."""
     cut: tuple[int, int, int] = (0, 0, 0)
     """Inputs that are too long, tokens of the longest of all, and its row."""
-    cut_answers: int = 0
+    cut_answers: tuple[int, int, int] = (0, 0, 0)
+    """The same of answers."""
+    first: dict[str, int] = field(default_factory=dict)
+    """The first row of each label."""
 
     def refuse(self, number: int, reason: str) -> None:
         """Keep why a row is bad."""
@@ -66,6 +69,7 @@ class Seen:
         self.answers.append(hash(example.answers))
         if task.labels:
             self.labels[example.answers[0]] += 1
+            self.first.setdefault(example.answers[0], number)
         for at, (start, end) in enumerate(example.fields):
             if start == end:
                 count, first = self.empty.get(at, (0, number))
@@ -73,15 +77,26 @@ class Seen:
 
     def measure(self, task: Task, ruler: Ruler, some: Sequence[tuple[int, Example]]) -> None:
         """Keep how long some rows are."""
-        lengths = ruler.lengths([one.input for _, one in some])
-        over, longest, row = self.cut
-        for (number, _), length in zip(some, lengths, strict=True):
-            over += length > task.max_input
-            longest, row = max((longest, row), (length, number), key=lambda pair: pair[0])
-        self.cut = over, longest, row
+        numbers = [number for number, _ in some]
+        inputs = ruler.lengths([one.input for _, one in some])
+        self.cut = _cut(self.cut, zip(numbers, inputs, strict=True), task.max_input)
         if not task.labels:
             answers = ruler.lengths([one.answers[0] for _, one in some])
-            self.cut_answers += sum(length > task.max_answer for length in answers)
+            self.cut_answers = _cut(
+                self.cut_answers, zip(numbers, answers, strict=True), task.max_answer
+            )
+
+
+def _cut(
+    known: tuple[int, int, int], some: Iterable[tuple[int, int]], limit: int
+) -> tuple[int, int, int]:
+    """Return how many are over the limit, the longest, and its row; `some` are rows and lengths."""
+    over, longest, row = known
+    for number, length in some:
+        over += length > limit
+        if length > longest:
+            longest, row = length, number
+    return over, longest, row
 
 
 def see(task: Task, split: str, ruler: Ruler | None) -> Seen:

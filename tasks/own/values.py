@@ -1,5 +1,6 @@
 """The parts of a user's definition: texts, files, a dataset of the hub, a range of numbers."""
 
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Self
 
@@ -15,14 +16,23 @@ def _plain(value: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_plain)]
+PART = r"[A-Za-z0-9_][\w.-]*"  # of a name on the hub
 
 
 def _inside(value: str) -> str:
     parts = PurePosixPath(value).parts
-    if value.startswith(("/", "~")) or "\\" in value or ".." in parts or ":" in parts[0]:
+    above = value.startswith(("/", "~")) or "\\" in value or ".." in parts
+    if above or not parts or ":" in parts[0]:
         raise ValueError("name a file in the folder of the task's own file, or below it")
     if not value.isprintable() or not value.endswith(ENDINGS):
         raise ValueError(f"its name must end in {', '.join(ENDINGS)}")
+    return value
+
+
+def _on_hub(value: str) -> str:
+    # As the hub names them. A path with dots would be a folder of this machine to `datasets`.
+    if ".." in value or not re.fullmatch(rf"{PART}(/{PART})?", value, re.ASCII):
+        raise ValueError("write it as the hub does: owner/name")
     return value
 
 
@@ -48,7 +58,7 @@ class Splits(Values):
 class OnHub(Values):
     """A dataset of the Hugging Face hub, with the splits train, validation and test."""
 
-    path: Annotated[Text, Field(pattern=r"^[\w.-]+(/[\w.-]+)?$")]
+    path: Annotated[Text, AfterValidator(_on_hub)]
     subset: Text | None = None
     revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")] | None = None
 

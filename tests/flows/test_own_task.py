@@ -10,6 +10,8 @@ from unittest import mock
 import pytest
 import yaml
 
+from flows.settings import open_services
+
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "own_tasks.md").read_text(encoding="utf-8")
 QUICK = ("--steps", "2", "--batch-size", "4", "--validations", "1", "--backbone")
@@ -146,13 +148,56 @@ def test_a_list_of_tasks_waits_for_nothing_heavy(command, home):
     assert not set(asked.stderr.split()) & heavy
 
 
+def test_rows_that_are_edited_are_read_anew_by_a_process_that_lives_on(home, visits):
+    home.run("tasks", "new", "visits.csv", "--to", "visits.yaml")
+    (visits / "data" / "rte").mkdir(parents=True)
+    row = '{"sentence1": "a", "sentence2": "b", "label": 0}\n'
+    for split in ("train", "validation"):
+        (visits / "data" / "rte" / f"{split}.jsonl").write_text(row * 4)
+    edited = {
+        "visits.yaml": (visits / "visits.csv", "soup"),
+        "rte": (visits / "data" / "rte" / "train.jsonl", '"a"'),
+    }
+    settings = home.settings | {"PROMPT_TRANSFER_DATA": str(visits / "data")}
+    with mock.patch.dict(os.environ, settings), open_services() as svc:
+        for task, (file, word) in edited.items():
+            before = svc.task(task)
+            assert svc.task(task) is before
+            file.write_text(file.read_text().replace(word, word.upper()))
+            assert svc.task(task).info("train").sha != before.info("train").sha
+
+
+def test_a_generated_task_of_any_size_is_adapted_to(after_transfer, visits, tiny_backbone):
+    home = after_transfer
+    said = home.run("tasks", "generate", "mini_deed", "--seed", "7", "--train", "40",
+                    "--validation", "4", "--test", "5", "--to", "deed7.yaml")  # fmt: skip
+    assert said.status == 0, said.err
+    assert home.run("tasks", "check", "deed7.yaml", "--backbone", tiny_backbone).status == 0
+    (found,) = home.run("tasks", "deed7.yaml", "--stats", "--json").json
+    assert found["rows"] == {"train": 40, "validation": 4, "test": 5}
+    (adapted,) = home.run("adapt", "deed7.yaml", *QUICK, tiny_backbone, "--json").json
+    assert adapted["task"] == "deed7"
+    again = home.run("tasks", "generate", "mini_deed", "--to", "deed7.yaml")
+    assert (again.status, again.err.count("\n")) == (2, 1)
+    assert "deed7.train.jsonl is not written (File exists)" in again.err
+    for wrong in (["rte"], ["mini_deed", "--train", "0"], ["x" * 300]):
+        refused = home.run("tasks", "generate", *wrong, "--to", "other.yaml")
+        assert (refused.status, refused.err.count("\n")) == (2, 1)
+
+
 NAMES = ["../../etc/passwd", "x'; DROP TABLE run; --", "a\x1b[2Jb", "a/../../b.yaml", "x" * 400]
 
 
+ON_NAMES = (
+    "adapt", "adapt --together rte", "few-shot", "baseline", "best", "best --from-mlflow", "tasks",
+    "tasks --stats", "tasks check", "tasks generate --to x.yaml", "run", "learn",
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("command", ["adapt", "few-shot", "best", "tasks", "run", "learn"])
+@pytest.mark.parametrize("command", ON_NAMES)
 def test_a_name_that_is_none_is_refused_and_quoted(command, name, home, tiny_backbone):
-    said = home.run(command, name)
+    said = home.run(*command.split(), name)
     assert said.status == 2, said
     assert said.err.count("\n") == 1
     assert said.err.strip().isprintable()
@@ -162,6 +207,7 @@ def test_a_name_that_is_none_is_refused_and_quoted(command, name, home, tiny_bac
 SPECS = [
     "a: 2021-99-99\n", "a: 0b_\n", "[" * 2000, "sources: &x [rte]\ntargets: *x\n",
     "? [a]\n: b\n", "sources: [x.yaml]\ntargets: [cola]\n",
+    '"\\e[2J\\e[31mx": 1\n',
     "seeds: [0]\nsources: [\"\\ud800\"]\ntargets: [rte]\n",
 ]  # fmt: skip
 
@@ -171,6 +217,7 @@ def test_a_strange_spec_is_refused_before_anything_runs(text, home):
     said = home.run("learn", home.write(text))
     assert said.status == 2, said
     assert said.err.count("\n") == 1
+    assert said.err.strip().isprintable()
     assert home.query("SELECT id FROM run") == []
 
 

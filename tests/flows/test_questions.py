@@ -100,6 +100,29 @@ def test_tasks_lists_describes_and_shows_rows(home):
     assert "cola sentence: word 0 of a sentence" in text
 
 
+def test_a_list_of_tasks_is_not_cut_at_80_columns_and_help_says_where_rows_are(home):
+    listed = home.run("tasks").out
+    assert "…" not in listed
+    assert any(line.startswith("set_classification  cpt") for line in listed.splitlines())
+    assert "transportation, building, nature" in listed
+    assert "DIR/TASK/SPLIT.jsonl" in home.run("tasks", "--help").out
+
+
+def test_a_row_is_shown_without_what_would_move_the_cursor(home, write_data, tmp_path):
+    data = write_data(tmp_path / "data")
+    file = data / "cola" / "train.jsonl"
+    file.write_text('{"sentence": "a\\u001b[2Jb [bold]c\\nd", "label": 0}\n' + file.read_text())
+    shown = home.run("tasks", "cola", "--show", "1", data=data).out
+    assert "input   cola sentence: a\\x1b[2Jb [bold]c\\nd\n" in shown
+
+
+def test_a_task_is_described_by_its_columns_and_its_template(home):
+    told = home.run("tasks", "rte").out
+    assert "columns: sentence1, sentence2, label\nreads: rte sentence1: {sentence1} sent" in told
+    said = home.run("tasks", "rte", "--json").json["definition"]
+    assert said["splits"]["validation"] == said["splits"]["test"] == "validation"
+
+
 def test_tasks_counts_rows_and_labels_and_names_the_tasks_that_have_none(home):
     counted = {one["task"]: one for one in home.run("tasks", "--stats", "--json").json}
     assert counted["cola"]["rows"] == {"train": 24, "validation": 12, "test": 12}

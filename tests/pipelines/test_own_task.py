@@ -5,13 +5,17 @@ import shutil
 
 import pytest
 import yaml
+from sqlalchemy import func, select
 
 from pipelines import AdaptSpec, Draw, EvaluateSpec, FewShotSpec, LearnSpec, TeachSpec
 from pipelines.adapt import adapt
+from pipelines.asking import SameRows
 from pipelines.check import SameName, names_once
 from pipelines.evaluate import evaluate
 from pipelines.few_shot import few_shot
 from pipelines.learn import learn
+from pipelines.spec import Distil
+from pipelines.tables import runs
 from pipelines.teach import teach
 from tasks import find
 
@@ -112,6 +116,33 @@ def test_a_context_is_made_of_its_rows(svc, folder, tiny_lm):
     run = svc.lineage.get_run(few_shot(spec, None, svc))
     assert run.task == "visits"
     assert svc.lineage.get_prompt(run.prompt).kind == "context"
+
+
+def test_two_tasks_with_the_same_rows_are_refused_in_one_mixture(svc, folder, tiny_backbone):
+    other = changed(folder, "calls", name="calls")
+    spec = LearnSpec(
+        tasks=[str(folder / "visits.yaml"), other], backbone=tiny_backbone, prompt_length=3,
+        distillation=Distil(weight=0), **STEPS,
+    )  # fmt: skip
+    with pytest.raises(SameRows, match="'visits' and 'calls' have the same train rows"):
+        learn(spec, [], svc)
+    with svc.lineage.database.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(runs)) == 0
+
+
+def test_the_reading_of_a_port_that_equals_ours_has_runs_of_its_own(svc, write_rows, tiny_backbone):
+    rows = [{"sentence1": f"a {n}", "sentence2": "b", "label": n % 2} for n in range(12)]
+    for split in ("train", "validation"):
+        write_rows("rte", split, rows)
+    made = [
+        svc.lineage.get_run(
+            teach(TeachSpec(task=name, backbone=tiny_backbone, prompt_length=3, **STEPS), svc)
+        )
+        for name in ("rte-numbers", "rte-attempt")
+    ]
+    assert made[0].datasets == made[1].datasets
+    assert [one.task for one in made] == ["rte-numbers", "rte-attempt"]
+    assert svc.lineage.best("rte-attempt").run_id == made[1].id
 
 
 def test_two_tasks_of_one_name_are_refused(svc, folder):

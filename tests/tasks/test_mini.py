@@ -10,7 +10,7 @@ import pytest
 import tasks
 from benchmarks.pretraining_rows import INSTRUCTIONS, ROWS_PER_TASK, pretraining_rows
 from tasks import mini
-from tasks.mini.generate import SIZES, distinct, text_of
+from tasks.mini.generate import SIZES, GrammarEnds, distinct, text_of
 from tasks.mini.lexicon import CARRY, MEET, PEOPLE, Words
 
 NAMES = [task.name for task in mini.ALL]
@@ -164,7 +164,7 @@ def test_a_grammar_that_is_too_small_says_so():
     def tiny(words):
         return {"sentence": str(words.below(3)), "label": 0}
 
-    with pytest.raises(RuntimeError, match="tiny made only 3 distinct rows of 5"):
+    with pytest.raises(GrammarEnds, match="only 3 distinct rows left for a split of 5"):
         distinct(tiny, Words(Random(0), held_out=False), 5, set())
 
 

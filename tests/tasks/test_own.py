@@ -145,6 +145,8 @@ def test_a_template_takes_any_column_name_and_runs_nothing(define, put):
 WRONG = {
     "a registered name": ({"name": "rte"}, "this name is taken"),
     "a word of lineage": ({"name": "multitask"}, "this name is taken"),
+    "the name of a variant": ({"name": "rte-numbers"}, "this name is taken"),
+    "a word of the command line": ({"name": "generate"}, "this name is taken"),
     "a path as name": ({"name": "../visits"}, "use 1 to 64 of a-z"),
     "sql as name": ({"name": "x'; DROP TABLE run; --"}, "use 1 to 64 of a-z"),
     "a control character": ({"name": "a\x1b[2Jb"}, "without control characters"),
@@ -164,6 +166,11 @@ WRONG = {
     "two delimiters": ({"delimiter": "||"}, "delimiter is '||'"),
     "a file above": ({"files": {"train": "../visits.csv"}}, "in the folder of the task's own"),
     "a file elsewhere": ({"files": {"train": "/etc/passwd.csv"}}, "in the folder of the task's"),
+    "the folder itself": ({"files": {"train": "./"}}, "in the folder of the task's own"),
+    "a folder as dataset": (
+        {"files": None, "hub": {"path": "../secrets"}}, "hub.path is '../secrets': write it as",
+    ),
+    "a deep path as dataset": ({"files": None, "hub": {"path": "a/b/c"}}, "owner/name"),
     "another kind of file": ({"files": {"train": "visits.xlsx"}}, "must end in .csv"),
     "files and hub": ({"hub": {"path": "a/b"}}, "give files or hub"),
     "a hidden choice": (

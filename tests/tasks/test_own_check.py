@@ -197,8 +197,23 @@ def test_labels_that_are_rare_or_never_there_are_warned_of(tmp_path):
     assert proposed(file).metric == "macro_f1"
     (warning,) = told(tmp_path)["warning"]
     assert "39 rows are 'good', and 1 'bad'" in warning
+    assert warning.endswith("the first 'bad' is row 1")
     write(file, [MOODS[0], *rare[1:]])
     assert "visits.csv: no row has the label 'bad'" in told(tmp_path)["warning"]
+
+
+def test_answers_that_are_cut_or_always_the_same_are_warned_of_with_a_row(tmp_path):
+    file = write(tmp_path / "asked.csv", ASKED)
+    assert proposed(file).max_answer == 32
+    long = ["a passage", "what is long?", "word " * 40]
+    write(file, [*ASKED, long])
+    assert told(tmp_path)["warning"] == [
+        "asked.csv: 1 answers are longer than max_answer, 32 tokens of words, and will be cut; the "
+        "longest is row 31 with 40"
+    ]
+    write(file, [ASKED[0], *[[*row[:1], f"{at}?", "a hen"] for at, row in enumerate(ASKED[1:])]])
+    (warning,) = told(tmp_path)["warning"]
+    assert warning == "asked.csv: all rows have the answer of row 1: there is nothing to learn"
 
 
 def test_too_few_rows_are_an_error_as_they_are_in_training(tmp_path):

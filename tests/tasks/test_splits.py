@@ -148,3 +148,14 @@ def test_a_cut_falls_on_the_nearest_boundary():
 def test_rows_without_a_group_stand_alone():
     assert units(["", "a", "", "b", "a"]) == [[0], [1, 4], [2], [3]]
     assert units(["0", "", "0"]) == [[0, 2], [1]]
+
+
+def test_the_ports_cut_questions_apart_and_only_they():
+    groups = {"train": ["x"], "validation": [f"q{at // 4}" for at in range(10)]}
+    cut = assign(tasks.get("multirc-attempt").splits, groups)
+    assert cut == assign(HALVE, alone({"train": 1, "validation": 10}))
+    halves = [{groups["validation"][row] for row in part.rows} for part in cut[1:]]
+    assert halves[0] & halves[1]
+    for task in tasks.all_tasks():
+        assert not task.splits.cut_groups
+        assert not tasks.get(f"{task.name}-numbers").splits.cut_groups if task.labels else True

@@ -49,3 +49,12 @@ def test_a_generated_task_needs_no_folder():
     found = measure(tasks.get("set_classification"), None)
     assert found.rows == {"train": 2_000, "validation": 400, "test": 500}
     assert found.majority == pytest.approx(22.4)
+
+
+@pytest.mark.parametrize("files", [{"train.jsonl.gz": b"no gzip"}, {"train.jsonl": b"\xff"},
+                                   {"train.csv": b"a\n", "train.jsonl": b"{}"}])  # fmt: skip
+def test_a_damaged_file_is_told_beside_the_counts_of_the_other_tasks(files, tmp_path):
+    (tmp_path / "rte").mkdir()
+    for name, data in files.items():
+        (tmp_path / "rte" / name).write_bytes(data)
+    assert str(tmp_path) in measure(RTE, tmp_path).absent

@@ -62,7 +62,9 @@ def test_a_variant_reads_the_rows_of_its_task_and_is_other_data(tmp_path):
         tasks.digest(tasks.get("rte-numbers"), numbers.test),
     }
     assert len(digests) == 2
-    assert ported == numbers  # the ports read RTE as T5 does: the same data, and the same identity
+    assert ported == numbers  # the ports read RTE as T5 does
+    identities = {tasks.get(f"rte{one}").identity for one in ("", "-numbers", "-attempt")}
+    assert len(identities) == 2  # and yet each is a task with runs of its own
 
 
 PORTED = {
@@ -131,6 +133,43 @@ def test_similarity_has_26_strings_but_51_in_the_ports():
     assert ports == {f"{step / 10:.1f}" for step in range(51)}
 
 
+RECORD = {
+    "query": "@placeholder won.", "entities": ["Ann", "Bob"], "passage": "P.",
+    "answers": ["Ann", "Bob"], "idx": {"passage": 3, "query": 7},
+}  # fmt: skip
+
+
+def test_a_record_query_counts_once_in_t5_and_once_for_each_answer_in_the_ports():
+    ours, ports = tasks.get("record"), tasks.get("record-attempt")
+    read = ports.read(RECORD)
+    assert read.input == f"superglue-record {ours.read(RECORD).input}"
+    assert read.input.startswith("superglue-record record query: @placeholder won.")
+    assert read.answers == ("Ann", "Bob")
+    other = ports.read(RECORD | {"answers": ["Eve"], "idx": {"passage": 3, "query": 8}})
+    for name in ("f1", "exact_match"):
+        assert ours.metrics[name](["Bob", "Zoe"], [read, other]) == 50
+        # Two copies of the query that has two answers, as the ports evaluate it.
+        assert ports.metrics[name](["Bob", "Zoe"], [read, other]) == pytest.approx(200 / 3)
+
+
+def test_multirc_exact_match_of_the_ports_is_of_what_a_cut_left_of_a_question(tmp_path):
+    folder = tmp_path / "multirc"
+    folder.mkdir()
+    row = {"paragraph": "P.", "question": "Q?"}
+    rows = "".join(
+        json.dumps(row | {"answer": f"A {n}", "idx": {"question": n // 4}, "label": n % 2}) + "\n"
+        for n in range(12)
+    )
+    for split in ("train", "validation"):
+        (folder / f"{split}.jsonl").write_text(rows)
+    ours, ports = (tasks.load(tasks.get(name), tmp_path) for name in ("multirc", "multirc-attempt"))
+    apart = [{one.group for one in data.validation} & {one.group for one in data.test}
+             for data in (ours, ports)]  # fmt: skip
+    assert not apart[0]
+    assert apart[1]
+    assert [len(part) for part in ports[1:3]] == [6, 6]
+
+
 def test_the_words_of_a_row_are_told_from_the_format_in_a_variant_too():
     for name in ("mnli-numbers", "mnli-attempt", "copa-attempt"):
         row = NLI | {"choice1": "x", "choice2": "y", "question": "cause", "label": 1}
@@ -140,7 +179,7 @@ def test_the_words_of_a_row_are_told_from_the_format_in_a_variant_too():
 
 @pytest.mark.parametrize(
     "name",
-    ["squad-numbers", "stsb-numbers", "squad-attempt", "ax-attempt", "record-attempt",
+    ["squad-numbers", "stsb-numbers", "squad-attempt", "ax-attempt", "record-numbers",
      "mini_review-attempt", "rte-numbers-numbers", "rte-", "nothing-numbers", "rte-Numbers"],
 )  # fmt: skip
 def test_a_variant_that_is_not_there_is_an_unknown_task(name):
@@ -155,3 +194,12 @@ def test_a_diagnostic_set_with_numbers_is_answered_by_a_prompt_with_numbers():
 def test_a_name_that_would_be_taken_for_a_variant_is_no_task():
     for task in tasks.all_tasks():
         assert not task.name.endswith(("-numbers", "-attempt"))
+
+
+def test_where_the_ports_read_as_t5_does_only_the_name_differs():
+    same = {
+        name
+        for name in ("cola", "sst2", "mrpc", "qqp", "qnli", "rte", "wnli", "paws", "mnli", "yelp")
+        if tasks.get(f"{name}-attempt").read.form == tasks.get(f"{name}-numbers").read.form
+    }
+    assert same == {"cola", "sst2", "mrpc", "qqp", "qnli", "rte", "wnli", "paws"}
