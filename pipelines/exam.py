@@ -10,7 +10,8 @@ from mpt.backbone import Reader
 from mpt.encoding import Encoded
 from mpt.evaluate import decode, rank
 from pipelines.inputs import TaskInput
-from pipelines.records import DatasetInfo, Method, ScoreInfo, Split
+from pipelines.recording import ScoreInfo
+from pipelines.records import DatasetInfo, Method, Split
 from pipelines.store import Store
 from tasks import Example, Task
 

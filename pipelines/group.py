@@ -12,7 +12,8 @@ from pipelines.group_spec import GroupSpec, MemberSpec
 from pipelines.inputs import TaskInput
 from pipelines.mixture import Drawn, Mixture, ask_mixed
 from pipelines.prompts import multitask_prompt
-from pipelines.records import GROUP, DatasetInfo, RunRecord, ScoreInfo
+from pipelines.recording import ScoreInfo
+from pipelines.records import GROUP, DatasetInfo, RunRecord
 from pipelines.services import Services
 from pipelines.training import Fit, keep
 

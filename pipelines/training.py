@@ -19,7 +19,8 @@ from mpt.train import Schedule, training
 from pipelines.baseline_spec import BaselineSpec
 from pipelines.exam import Exam, answer
 from pipelines.group_spec import GroupSpec
-from pipelines.records import Kind, MadePrompt, Recording, Request, ScoreInfo, combined
+from pipelines.recording import MadePrompt, Recording, ScoreInfo
+from pipelines.records import Kind, Request, combined
 from pipelines.services import Services
 from pipelines.spec import AdaptSpec, FewShotSpec, LearnSpec, TeachSpec
 
@@ -76,7 +77,7 @@ def fitting(
         )
     recording.curve = trained.curve
     recording.losses_sha = svc.store.put(json.dumps(trained.losses).encode())
-    recording.trained = learner.num_trained
+    recording.trained, recording.steps = learner.num_trained, len(trained.losses)
     return checkpoint
 
 

@@ -18,14 +18,8 @@ from mpt.peft_format import unpack
 from pipelines.group_spec import GroupSpec
 from pipelines.learn import learn
 from pipelines.lineage import Lineage
-from pipelines.records import (
-    BackboneInfo,
-    DatasetInfo,
-    Environment,
-    MadePrompt,
-    Request,
-    ScoreInfo,
-)
+from pipelines.recording import MadePrompt, ScoreInfo
+from pipelines.records import BackboneInfo, DatasetInfo, Environment, Request
 from pipelines.spec import AdaptSpec, EvaluateSpec, LearnSpec, TeachSpec
 from pipelines.tables import runs
 from pipelines.teach import teach

@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
+from pipelines.contents import artifacts
 from pipelines.lineage import Lineage, NothingMade, Overtaken
 from pipelines.locks import Busy
 from pipelines.lookup import UnknownId
-from pipelines.records import MULTITASK, BadScore, ScoreInfo, combined
+from pipelines.recording import BadScore, ScoreInfo
+from pipelines.records import MULTITASK, combined
 from pipelines.tables import prompts, runs, scores
 
 # Another process with the same request: it says when it has begun, and then works for a while.
@@ -19,7 +21,8 @@ from hashlib import sha256
 from pathlib import Path
 from pipelines.lineage import Lineage
 from pipelines.locks import Busy
-from pipelines.records import Environment, Request, BackboneInfo, MadePrompt
+from pipelines.recording import MadePrompt
+from pipelines.records import Environment, Request, BackboneInfo
 
 url, locks, request_sha, seconds = sys.argv[1:]
 lineage = Lineage.open(url, Path(locks))
@@ -235,19 +238,23 @@ def test_a_score_of_nothing_or_of_training_rows_is_refused(world):
         ScoreInfo(world.dataset("rte", "validation"), "f1", 1.0, n=0)
 
 
-@pytest.mark.parametrize("change", [{"value": float("nan")}, {"value": float("inf")}, {"n": 0},
-                                    {"prompt_sha": None}, {"split": "train"}])  # fmt: skip
+@pytest.mark.parametrize("change", [
+    {"value": float("nan")}, {"value": float("inf")}, {"n": 0}, {"prompt_sha": None},
+    {"split": "train"}, {"low": None}, {"low": 2.0, "high": 1.0}, {"low": 0.0, "high": 100.5},
+    {"low": float("nan"), "high": 1.0}, {"predictions_sha": "c" * 64},
+])  # fmt: skip
 def test_the_database_itself_refuses_a_bad_score(lineage, world, change):
     world.train(lineage, "rte", "p", 50.0)
     good = {"method": "prompt", "split": "test", "n": 1, "value": 1.0, "prompt_sha": world.sha("p"),
-            "metric": "f1", "is_primary": False}  # fmt: skip
-    with lineage.database.writing() as connection:
-        good["run_id"] = connection.scalar(select(runs.c.id))
-        good["dataset_sha"] = world.dataset("rte", "validation").sha
-        connection.execute(insert(scores).values(good | {"metric": "accepted"}))
-
-    with pytest.raises(IntegrityError), lineage.database.writing() as connection:
-        connection.execute(insert(scores).values(good | change))
+            "metric": "f1", "is_primary": False, "low": 0.0, "high": 2.0,
+            "dataset_sha": world.dataset("rte", "validation").sha}  # fmt: skip
+    with lineage.record(world.request("adapt", "rte", "under way")) as run:
+        good["run_id"] = run.id
+        with lineage.database.writing() as connection:
+            connection.execute(insert(scores).values(good | {"metric": "accepted"}))
+        with pytest.raises(IntegrityError), lineage.database.writing() as connection:
+            connection.execute(insert(scores).values(good | change))
+        run.prompt = world.prompt("q")
 
 
 def test_the_mean_over_tasks_belongs_to_their_datasets_in_any_order(world):
@@ -281,7 +288,7 @@ def test_a_reader_does_not_wait_for_a_writer(lineage, world):
 
     def write():
         with lineage.database.writing() as connection:
-            connection.execute(insert(prompts).values(**ROW, backbone_sha=world.backbone.sha))
+            connection.execute(insert(artifacts).values(sha="c" * 64, kind="prompt"))
             writing.set()
             finish.wait(20)
 
@@ -294,10 +301,6 @@ def test_a_reader_does_not_wait_for_a_writer(lineage, world):
     finish.set()
     thread.join()
     assert waited < 5
-
-
-ROW = {"sha": "c" * 64, "kind": "target", "task": "cb", "tasks": [], "num_tokens": 5,
-       "hidden_size": 8, "bytes": 1}  # fmt: skip
 
 
 def test_asking_a_database_that_is_current_loads_nothing_heavy(url, locks, lineage, world, python):
