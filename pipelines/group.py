@@ -104,7 +104,7 @@ def _scores(trained: RunRecord, info: DatasetInfo, given: TaskInput) -> list[Sco
         ScoreInfo(
             dataset=info, metric=one.metric, value=one.value, n=one.n,
             is_primary=one.metric == next(iter(given.task.metrics)),
-            predictions_sha=one.predictions_sha,
+            predictions_sha=one.predictions_sha, interval=one.interval,
         )
         for one in trained.scores
         if one.dataset_sha == info.sha

@@ -22,7 +22,7 @@ class BadInterval(ValueError):
 
     def __init__(self, metric: str, low: float, high: float) -> None:
         super().__init__(
-            f"the interval {low}..{high} of {metric} is none: -100 <= low <= high <= 100"
+            f"{low}..{high} is no interval of {metric}: it must be -100 <= low <= high <= 100"
         )
 
 
