@@ -58,6 +58,8 @@ class State:
     best_score: float | None = None
     best: dict[str, Tensor] = field(default_factory=dict)
     """The learner's state dict when it scored best; empty before the first validation."""
+    resumed: str | None = None
+    """SHA-256 of the content of the checkpoint that it went on from; None from the start."""
 
     @classmethod
     def begin(cls) -> "State":
@@ -123,7 +125,7 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            header, tensors = _read(self.path)
+            header, tensors, digest = _read(self.path)
             if (header["identity"], header["schedule"]) != (self.identity, schedule):
                 raise NotThisTraining("it is of another training")
             _restore(learner, optimizer, tensors)
@@ -133,7 +135,9 @@ class Checkpoint:
         best = _part(tensors, "best.")
         curve = [(step, score) for step, score in header["curve"]]
         losses = tensors["losses"].tolist()
-        return State(header["step"], losses, curve, header["best_step"], header["best_score"], best)
+        return State(
+            header["step"], losses, curve, header["best_step"], header["best_score"], best, digest
+        )
 
     def remove(self) -> None:
         """Delete the file, if there is one: the training has ended and is recorded."""
@@ -165,7 +169,7 @@ def _part(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {n.removeprefix(prefix): t.clone() for n, t in tensors.items() if n.startswith(prefix)}
 
 
-def _read(path: Path) -> tuple[Header, dict[str, Tensor]]:
+def _read(path: Path) -> tuple[Header, dict[str, Tensor], str]:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
@@ -175,7 +179,7 @@ def _read(path: Path) -> tuple[Header, dict[str, Tensor]]:
     header: Header = signed["header"]
     if header["format"] != FORMAT or signed["digest"] != _digest(header, tensors):
         raise NotThisTraining("its content was changed, or is of another version")
-    return header, tensors
+    return header, tensors, signed["digest"]
 
 
 def _digest(header: Header, tensors: Mapping[str, Tensor]) -> str:

@@ -78,6 +78,8 @@ class Trained:
     best_step: int
     """How many steps the best state had taken; all of them without validation."""
     best_score: float | None
+    resumed: str | None = None
+    """SHA-256 of the content of the checkpoint that it went on from, if it did."""
 
 
 def train(
@@ -173,7 +175,7 @@ def training(
     if state.best:
         learner.load_state_dict(state.best)
     best_step = state.best_step if state.best else state.step
-    return Trained(state.losses, state.curve, best_step, state.best_score)
+    return Trained(state.losses, state.curve, best_step, state.best_score, state.resumed)
 
 
 def _optimizer(learner: Learner, schedule: Schedule) -> torch.optim.AdamW:

@@ -1,8 +1,18 @@
-"""What the columns of several tables share: times in UTC, and two rules."""
+"""What several tables share: how rules are named, times in UTC, and two rules."""
 
 from datetime import UTC, datetime
 
-from sqlalchemy import CheckConstraint, DateTime, Dialect, TypeDecorator
+from sqlalchemy import CheckConstraint, DateTime, Dialect, MetaData, TypeDecorator
+
+NAMES = {
+    "ix": "ix_%(column_0_label)s",
+    "uq": "uq_%(table_name)s_%(column_0_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+metadata = MetaData(naming_convention=NAMES)
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -10,7 +10,9 @@ from mpt.backbone import Reader
 from mpt.encoding import Encoded
 from mpt.evaluate import decode, rank
 from pipelines.inputs import TaskInput
-from pipelines.records import DatasetInfo, Method, ScoreInfo, Split
+from pipelines.recording import ScoreInfo
+from pipelines.records import DatasetInfo, Method, Split
+from pipelines.score_interval import interval
 from pipelines.store import Store
 from tasks import Example, Task
 
@@ -40,6 +42,7 @@ class Exam:
             ScoreInfo(
                 dataset=self.dataset, metric=name, value=metric(answers, self.examples),
                 n=len(answers), predictions_sha=kept, method=method,
+                interval=interval(self.task, name, answers, self.examples),
             )
             for name, metric in self.task.metrics.items()
         ]  # fmt: skip

@@ -1,12 +1,16 @@
-"""A prompt of lineage as a folder that PEFT reads."""
+"""A prompt of lineage as a folder that PEFT reads; lineage knows what was given away."""
 
+import json
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from mpt import peft_format
 from mpt.prompt import Prompt
+from pipelines.lineage import Lineage
+from pipelines.locks import Busy
 from pipelines.prompts import WrongTask
-from pipelines.records import PromptRecord
+from pipelines.records import Environment, PromptRecord, Request
 from pipelines.store import Store
 
 
@@ -30,6 +34,8 @@ class Exported:
     backbone: str
     """The name of the only one that it steers."""
     backbone_sha: str
+    adapter: str
+    """The digest of the folder's files, as lineage knows it."""
 
 
 def check_folder(folder: Path) -> None:
@@ -65,4 +71,38 @@ def export(record: PromptRecord, folder: Path, fused: str | None, store: Store) 
     if fused is not None:
         prompt, tasks = peft_format.fuse(prompt, tasks.index(fused)), (fused,)
     config = peft_format.export(prompt, folder, on, on.name)
-    return Exported(record.sha, str(folder), str(config["peft_type"]), tasks, on.name, on.sha)
+    adapter = digest(folder)
+    return Exported(
+        record.sha, str(folder), str(config["peft_type"]), tasks, on.name, on.sha, adapter
+    )
+
+
+def digest(folder: Path) -> str:
+    """Return the SHA-256 of the names and contents of the files in `folder`, 64 hex digits."""
+    found = [[one.name, sha256(one.read_bytes()).hexdigest()] for one in sorted(folder.iterdir())]
+    return sha256(json.dumps(found).encode()).hexdigest()
+
+
+def remember(
+    done: Exported, record: PromptRecord, environment: Environment, lineage: Lineage
+) -> None:
+    """Record that `record` was given away as the adapter `done`; the same again is one run."""
+    what = {"prompt": done.prompt, "tasks": list(done.tasks), "adapter": done.adapter}
+    identity = json.dumps({"stage": "export", **what}, sort_keys=True)
+    request = Request(
+        stage="export",
+        sha=sha256(identity.encode()).hexdigest(),
+        spec=what,
+        seed=0,
+        task=done.tasks[0] if len(done.tasks) == 1 else record.task,
+        environment=environment,
+        backbone=record.backbone,
+        reads={"exported": [record.sha]},
+    )
+    if lineage.find(request.sha):
+        return
+    try:
+        with lineage.record(request) as run:
+            run.adapter_sha = done.adapter
+    except Busy:
+        pass  # whoever is at it records the same

@@ -12,7 +12,8 @@ from pipelines.group_spec import GroupSpec, MemberSpec
 from pipelines.inputs import TaskInput
 from pipelines.mixture import Drawn, Mixture, ask_mixed
 from pipelines.prompts import multitask_prompt
-from pipelines.records import GROUP, DatasetInfo, RunRecord, ScoreInfo
+from pipelines.recording import ScoreInfo
+from pipelines.records import GROUP, DatasetInfo, RunRecord
 from pipelines.services import Services
 from pipelines.training import Fit, keep
 
@@ -103,7 +104,7 @@ def _scores(trained: RunRecord, info: DatasetInfo, given: TaskInput) -> list[Sco
         ScoreInfo(
             dataset=info, metric=one.metric, value=one.value, n=one.n,
             is_primary=one.metric == next(iter(given.task.metrics)),
-            predictions_sha=one.predictions_sha,
+            predictions_sha=one.predictions_sha, interval=one.interval,
         )
         for one in trained.scores
         if one.dataset_sha == info.sha

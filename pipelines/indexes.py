@@ -5,29 +5,50 @@ They stand apart because `postgresql_where` makes SQLAlchemy import that dialect
 An index joins the table of its columns.
 """
 
+from typing import Any
+
 from sqlalchemy import Column, Index, text
 
-from pipelines import tables
-from pipelines.tables import datasets, draws, prompts, registrations, run_prompts, runs, scores
+from pipelines.columns import metadata
+from pipelines.edges import edges
+from pipelines.tables import (
+    datasets,
+    draws,
+    prompts,
+    registrations,
+    run_datasets,
+    run_prompts,
+    runs,
+    scores,
+)
 
 
-def _unique_where(condition: str, name: str, *columns: Column[str]) -> None:
+def _where(condition: str, name: str, *columns: Column[Any], unique: bool = True) -> None:
     where = text(condition)
-    Index(name, *columns, unique=True, sqlite_where=where, postgresql_where=where)
+    Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
 
 Index("ix_dataset_task", datasets.c.task)
 Index("ix_draw_dataset", draws.c.dataset_sha)
 Index("ix_prompt_task", prompts.c.task)
-Index("ix_run_task", runs.c.task)
+Index("ix_prompt_backbone", prompts.c.backbone_sha)
+Index("ix_run_task", runs.c.task, runs.c.status)
+Index("ix_run_backbone", runs.c.backbone_sha)
+Index("ix_run_started", runs.c.started_at)
+Index("ix_run_dataset_dataset", run_datasets.c.dataset_sha, run_datasets.c.role)
 Index("ix_run_prompt_prompt", run_prompts.c.prompt_sha, run_prompts.c.role)
+Index("ix_edge_parent", edges.c.parent_sha, edges.c.role)
+Index("ix_edge_run", edges.c.run_id)
 Index("ix_score_prompt", scores.c.prompt_sha, scores.c.split)
+Index("ix_score_dataset", scores.c.dataset_sha)
 
 # What makes a fan-out safe to repeat: kept by the database, not by our care.
-_unique_where("status IN ('running', 'completed')", "uq_run_active_request", runs.c.request_sha)
+_where("status IN ('running', 'completed')", "uq_run_active_request", runs.c.request_sha)
 # A run has one score that tables report, per split.
-_unique_where("is_primary", "uq_score_primary", scores.c.run_id, scores.c.split)
-_unique_where("champion", "uq_registration_champion", registrations.c.model_name)
+_where("is_primary", "uq_score_primary", scores.c.run_id, scores.c.split)
+# Few runs fail, or have not ended: they are found without reading the others.
+_where("status <> 'completed'", "ix_run_unfinished", runs.c.started_at, unique=False)
+_where("champion", "uq_registration_champion", registrations.c.model_name)
 
-MODELS = tables.metadata
+MODELS = metadata
 """All tables with their indexes: what the migrations must make."""

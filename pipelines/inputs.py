@@ -12,10 +12,11 @@ from mpt import token_file
 from mpt.backbone import Backbone
 from mpt.decoder_only import DecoderOnly
 from mpt.encoding import Encoded
-from pipelines.records import BackboneInfo, DatasetInfo, DrawInfo, Split
+from pipelines.records import BackboneInfo, DatasetInfo, DrawInfo, Split, TemplateInfo
 from pipelines.spec import Draw
 from tasks import Example, Task
 from tasks.data import Data, digest, load
+from tasks.describe import definition
 from tasks.draws import draw
 
 KEPT_FROM = 1000  # examples; the tokens of fewer are made sooner than they are found
@@ -184,10 +185,14 @@ class TaskInput:
         splits: tuple[Split, ...] = ("train", "validation", "test")
         return {split: digest(self.task, getattr(self.data, split)) for split in splits}
 
+    @cached_property
+    def _template(self) -> TemplateInfo:
+        return TemplateInfo(self.task.name, definition(self.task))
+
     def _info(self, split: Split, sha: str, rows: int) -> DatasetInfo:
         return DatasetInfo(
             sha=sha, task=self.task.name, split=split, origin=self.data.origin,
-            num_rows=rows, revision=self.data.revision,
+            num_rows=rows, revision=self.data.revision, template=self._template,
         )  # fmt: skip
 
 

@@ -11,25 +11,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import ancestry, best, lookup, registration, rows
-from pipelines.columns import now
 from pipelines.database import Database, connect, migrate
+from pipelines.heartbeat import GONE, HEARTBEAT, SILENT, beating, reap
 from pipelines.locks import Busy, hold
-from pipelines.records import (
-    PromptRecord,
-    Recording,
-    Request,
-    RunRecord,
-)
+from pipelines.recording import Recording
+from pipelines.records import PromptRecord, Request, RunRecord
 from pipelines.tables import runs
 
 logger = logging.getLogger(__name__)
 
 ERROR_LENGTH = 1000  # characters of an error that are kept
-PROMPTLESS = ("baseline", "evaluate")  # stages that leave scores only
+PROMPTLESS = ("baseline", "evaluate", "export")  # stages that make no prompt
 
 
 class NothingMade(Exception):
@@ -50,11 +46,18 @@ class Overtaken(Exception):
 
 
 class Lineage:
-    """The lineage database, and the lock files of its runs."""
+    """The lineage database, and the lock files of its runs.
 
-    def __init__(self, engine: Engine, locks: Path) -> None:
+    Args:
+        engine: the database.
+        locks: a folder for lock files, shared by all processes of this machine.
+        heartbeat: seconds between two signs of life of a run.
+    """
+
+    def __init__(self, engine: Engine, locks: Path, heartbeat: float = HEARTBEAT) -> None:
         self.database = Database(engine)
         self.locks = locks
+        self.heartbeat = heartbeat
 
     @classmethod
     def open(cls, url: str, locks: Path) -> Self:
@@ -92,11 +95,21 @@ class Lineage:
         with hold(self.database.engine, self.locks, request.sha):
             run = self._begin(request)
             try:
-                yield run
+                with beating(self.database, run, self.heartbeat):
+                    yield run
                 self._complete(request, run)
             except BaseException as error:
-                self._fail(run.id, error)
+                self._fail(run, error)
                 raise
+
+    def reap(self, silent: float = SILENT) -> list[str]:
+        """Give up the running runs that nobody works on; return their ids, oldest first.
+
+        A run is given up if its process has been silent for `silent` seconds and nobody holds its
+        lock. Another machine's lock is seen on PostgreSQL only: with SQLite on a shared disk, its
+        heartbeat alone says that it lives.
+        """
+        return reap(self.database, self.locks, silent)
 
     def get_run(self, run_id: str) -> RunRecord:
         """Return a run by its id, or by the first 6 or more digits of it.
@@ -141,7 +154,7 @@ class Lineage:
             if connection.scalar(select(runs.c.id).where(same, runs.c.status == "completed")):
                 raise Busy(f"request {request.sha[:12]}, and has just completed it")
             # We hold the lock of this request, so whoever opened that run is dead.
-            rows.close(connection, same, "abandoned", "its process ended without a word")
+            rows.close(connection, same, "abandoned", GONE)
             attempt = 1 + (connection.scalar(select(func.max(runs.c.attempt)).where(same)) or 0)
             run = Recording(uuid.uuid4().hex, attempt)
             rows.add_request(connection, request, run)
@@ -151,27 +164,16 @@ class Lineage:
         if run.prompt is None and request.stage not in PROMPTLESS:
             raise NothingMade(request.stage)
         with self.database.writing() as connection:
-            rows.add_prompt(connection, request, run)
-            for score in run.scores:
-                rows.add_score(connection, request, run, score)
-            done = {
-                "status": "completed",
-                "ended_at": now(),
-                "truncated": run.truncated,
-                "warnings": run.warnings,
-                "curve": [list(point) for point in run.curve],
-                "losses_sha": run.losses_sha,
-                "trained": run.trained,
-            }
-            mine = update(runs).where(runs.c.id == run.id, runs.c.status == "running")
-            if connection.scalar(mine.values(done).returning(runs.c.id)) is None:
+            if not rows.is_running(connection, run):
                 raise Overtaken(run.id)
+            rows.complete(connection, request, run)
 
-    def _fail(self, run_id: str, error: BaseException) -> None:
+    def _fail(self, run: Recording, error: BaseException) -> None:
         line = " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]
         try:
             with self.database.writing() as connection:
-                rows.close(connection, runs.c.id == run_id, "failed", line)
+                mine = runs.c.id == run.id
+                rows.close(connection, mine, "failed", line, seconds=run.seconds)
         except SQLAlchemyError:
             # The next attempt will mark it abandoned; the error that counts is the first one.
-            logger.warning("could not record that run %s failed", run_id[:12], exc_info=True)
+            logger.warning("could not record that run %s failed", run.id[:12], exc_info=True)

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 POLL = 0.1  # seconds between two tries for a lock of PostgreSQL
 
@@ -64,4 +65,10 @@ def _advisory(engine: Engine, name: str, wait: float) -> Iterator[None]:
             if time.monotonic() >= deadline:
                 raise Busy(name)
             time.sleep(POLL)
-        yield
+        try:
+            yield
+        finally:
+            # The server notices a closed connection a moment later, and the next holder may be
+            # there by then.
+            with suppress(SQLAlchemyError):
+                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})

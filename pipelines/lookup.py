@@ -41,8 +41,9 @@ def matches(connection: Connection, column: Column[str], given: str) -> list[str
     """Return the first few values of `column` that begin with `given`."""
     if not _is_prefix(given):
         return []
-    found = select(column).where(column.startswith(given)).order_by(column).limit(SEVERAL)
-    return list(connection.scalars(found))
+    # Not LIKE, which no index serves on SQLite. Whatever begins so sorts before "g".
+    begins = (column >= given) & (column < f"{given}g")
+    return list(connection.scalars(select(column).where(begins).order_by(column).limit(SEVERAL)))
 
 
 def find_run(connection: Connection, given: str) -> Row[Any]:
@@ -104,6 +105,7 @@ def score_record(row: Row[Any]) -> ScoreRecord:
         n=row.n,
         is_primary=row.is_primary,
         predictions_sha=row.predictions_sha,
+        interval=None if row.low is None else (row.low, row.high),
     )
 
 
@@ -133,6 +135,12 @@ def run_record(connection: Connection, row: Row[Any]) -> RunRecord:
         curve=tuple((int(step), score) for step, score in row.curve),
         losses_sha=row.losses_sha,
         trained=row.trained,
+        heartbeat_at=row.heartbeat_at,
+        seconds=row.seconds,
+        max_steps=row.max_steps,
+        batch_size=row.batch_size,
+        steps=row.steps,
+        resumed_sha=row.resumed_sha,
         prompt=next((link.prompt_sha for link in links if link.role == "made"), None),
         scores=tuple(score_record(one) for one in connection.execute(scored)),
         reads=tuple((link.role, link.prompt_sha) for link in links if link.role != "made"),

@@ -15,7 +15,8 @@ from pipelines.asking import ask
 from pipelines.exam import Exam
 from pipelines.group_spec import GroupSpec
 from pipelines.inputs import TaskInput
-from pipelines.records import DatasetInfo, ReadRole, Recording, Request, Split, Stage
+from pipelines.recording import Recording
+from pipelines.records import DatasetInfo, ReadRole, Request, Split, Stage
 from pipelines.services import Services
 from pipelines.spec import Budget, LearnSpec
 from pipelines.training import Fit

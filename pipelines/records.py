@@ -1,6 +1,6 @@
 """What goes into lineage and comes out of it: frozen values, no SQL."""
 
-import math
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,11 +10,13 @@ from typing import Any, Literal
 from pipelines.capability import BaselineMethod
 
 Architecture = Literal["encoder-decoder", "decoder-only"]
-Stage = Literal["teach", "learn", "adapt", "few_shot", "import", "baseline", "evaluate"]
+Stage = Literal[
+    "teach", "learn", "adapt", "few_shot", "import", "baseline", "evaluate", "export"
+]  # fmt: skip
 Kind = Literal["teacher", "source", "target", "context"]
 Split = Literal["train", "validation", "test"]
 Method = Literal["prompt", "zero_shot", "majority"] | BaselineMethod
-ReadRole = Literal["teacher", "source", "front", "evaluated"]
+ReadRole = Literal["teacher", "source", "front", "evaluated", "exported"]
 """What a prompt is to the run that reads it; a front stands before a context."""
 
 MULTITASK = "multitask"
@@ -22,16 +24,6 @@ MULTITASK = "multitask"
 
 GROUP = "group"
 """The task of a prompt that several targets share; it is no source prompt."""
-
-
-class BadScore(ValueError):
-    """A score that no metric can give."""
-
-    def __init__(self, metric: str, value: float, n: int, split: str) -> None:
-        super().__init__(
-            f"{metric} = {value} on {n} {split} examples is no score: it must be in -100..100, "
-            "on 1 or more validation or test examples; look at the predictions it came from"
-        )
 
 
 @dataclass(frozen=True)
@@ -59,6 +51,20 @@ class DrawInfo:
 
 
 @dataclass(frozen=True)
+class TemplateInfo:
+    """How a task's rows become text and answers."""
+
+    task: str
+    definition: Mapping[str, Any]
+    """As JSON has it; of a user's own task, what its file says."""
+
+    @property
+    def sha(self) -> str:
+        """Its identity: SHA-256, 64 hex digits. The order of keys does not count."""
+        return sha256(json.dumps(self.definition, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
 class DatasetInfo:
     """The examples of one split; `sha` is `tasks.data.digest` of them."""
 
@@ -70,6 +76,8 @@ class DatasetInfo:
     revision: str | None = None
     draw: DrawInfo | None = None
     """None is all of the split, or its first rows."""
+    template: TemplateInfo | None = None
+    """What rendered them; None for the mean over several tasks."""
 
 
 def combined(datasets: Sequence[DatasetInfo]) -> DatasetInfo:
@@ -112,61 +120,6 @@ class Request:
 
 
 @dataclass(frozen=True)
-class MadePrompt:
-    """The prompt that a run made; its bytes are in the store under `sha`."""
-
-    sha: str
-    kind: Kind
-    num_tokens: int
-    hidden_size: int
-    bytes: int
-    tasks: tuple[str, ...] = ()
-    """The task of each task vector, in order; empty for a vanilla prompt."""
-    rank: int | None = None
-
-
-@dataclass(frozen=True)
-class ScoreInfo:
-    """One metric on one dataset, in -100..100; `n` is how many examples were scored.
-
-    Raises:
-        BadScore: the value is not finite or out of range, or nothing was scored.
-    """
-
-    dataset: DatasetInfo
-    metric: str
-    value: float
-    n: int
-    is_primary: bool = False
-    """The one that tables report; at most one per split and run."""
-    predictions_sha: str | None = None
-    method: Method = "prompt"
-
-    def __post_init__(self) -> None:
-        in_range = math.isfinite(self.value) and abs(self.value) <= 100
-        if not in_range or self.n < 1 or self.dataset.split == "train":
-            raise BadScore(self.metric, self.value, self.n, self.dataset.split)
-
-
-@dataclass
-class Recording:
-    """A run that is under way: the stage fills it in, and lineage writes it when it ends."""
-
-    id: str
-    attempt: int
-    prompt: MadePrompt | None = None
-    scores: list[ScoreInfo] = field(default_factory=list)
-    curve: list[tuple[int, float]] = field(default_factory=list)
-    """Validation score by step."""
-    losses_sha: str | None = None
-    """Where the store keeps the training loss of each step: a JSON list."""
-    trained: int | None = None
-    """How many numbers were trained; None where nothing was."""
-    truncated: int = 0
-    warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
 class ScoreRecord:
     """A score, as recorded."""
 
@@ -180,6 +133,7 @@ class ScoreRecord:
     n: int
     is_primary: bool
     predictions_sha: str | None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -220,6 +174,12 @@ class RunRecord:
     curve: tuple[tuple[int, float], ...]
     losses_sha: str | None
     trained: int | None
+    heartbeat_at: datetime | None
+    seconds: float | None
+    max_steps: int | None
+    batch_size: int | None
+    steps: int | None
+    resumed_sha: str | None
     prompt: str | None
     """The digest of the prompt that it made."""
     scores: tuple[ScoreRecord, ...]

@@ -1,7 +1,8 @@
 """The tables of lineage. Equal on SQLite and PostgreSQL; `indexes.py` adds their indexes.
 
-What must hold is held here, by the database: finite scores, links only to what exists. A change
-of this file needs a migration, and a test compares the two.
+What must hold is held here, by the database: finite scores, links only to what exists; what no
+rule of a table can say is in `guards.py`. A change of these files needs a migration, and a test
+compares the two.
 
 They are plain tables: SQLAlchemy's ORM takes 0.2 s to import, which every question would pay.
 """
@@ -15,7 +16,6 @@ from sqlalchemy import (
     Float,
     ForeignKey,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
@@ -23,20 +23,11 @@ from sqlalchemy import (
 )
 
 from pipelines.capability import METHODS
-from pipelines.columns import UtcTime, is_sha, now, one_of
+from pipelines.columns import UtcTime, is_sha, metadata, now, one_of
+from pipelines.contents import artifacts, templates
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; here, so that asking whether a database is current needs no Alembic."""
-
-NAMES = {
-    "ix": "ix_%(column_0_label)s",
-    "uq": "uq_%(table_name)s_%(column_0_name)s",
-    "ck": "ck_%(table_name)s_%(constraint_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_name)s",
-    "pk": "pk_%(table_name)s",
-}
-
-metadata = MetaData(naming_convention=NAMES)
 
 backbones = Table(
     "backbone",
@@ -64,6 +55,8 @@ datasets = Table(
     Column("revision", Text),
     Column("num_rows", Integer, nullable=False),
     Column("created_at", UtcTime, nullable=False, default=now),
+    # What rendered them, where it is known; NULL for a mean over tasks, or before 0005.
+    Column("template_sha", ForeignKey(templates.c.sha)),
     is_sha(),
     one_of("split", "train", "validation", "test"),
     CheckConstraint("num_rows > 0", name="num_rows"),
@@ -86,7 +79,7 @@ draws = Table(
 prompts = Table(
     "prompt",
     metadata,
-    Column("sha", String(64), primary_key=True),
+    Column("sha", ForeignKey(artifacts.c.sha), primary_key=True),
     Column("kind", String(16), nullable=False),
     Column("task", Text, nullable=False),
     # The task of each task vector, in order; [] for a vanilla prompt.
@@ -124,15 +117,24 @@ runs = Table(
     Column("truncated", Integer, nullable=False, default=0),  # inputs that were cut at max_input
     Column("warnings", JSON, nullable=False, default=list),
     Column("curve", JSON, nullable=False, default=list),  # [[step, validation score]]
-    Column("losses_sha", String(64)),  # a JSON list, in the store
+    Column("losses_sha", ForeignKey(artifacts.c.sha)),  # a JSON list, in the store
     Column("trained", BigInteger),  # numbers that were trained; NULL where none, or before 0004
+    Column("heartbeat_at", UtcTime),  # when its process last said that it lives
+    Column("seconds", Float),  # how long it ran, up to its end or its last heartbeat
+    Column("max_steps", Integer),  # that were asked for; NULL where nothing is trained
+    Column("batch_size", Integer),  # examples of each step
+    Column("steps", Integer),  # that the result rests on, those before a resume too
+    Column("resumed_sha", ForeignKey(artifacts.c.sha)),  # the checkpoint that it went on from
     UniqueConstraint("request_sha", "attempt", name="uq_run_attempt"),
     is_sha("request_sha"),
-    one_of("stage", "teach", "learn", "adapt", "few_shot", "import", "baseline", "evaluate"),
+    one_of(
+        "stage", "teach", "learn", "adapt", "few_shot", "import", "baseline", "evaluate", "export"
+    ),
     one_of("status", "running", "completed", "failed", "abandoned"),
     CheckConstraint("(status = 'running') = (ended_at IS NULL)", name="ended"),
+    CheckConstraint("seconds >= 0 AND steps BETWEEN 0 AND max_steps", name="effort"),
 )
-"""One attempt at one stage."""
+"""One attempt at one stage: running, then completed, failed or abandoned, and that for ever."""
 
 run_datasets = Table(
     "run_dataset",
@@ -150,9 +152,9 @@ run_prompts = Table(
     Column("run_id", ForeignKey(runs.c.id), primary_key=True),
     Column("prompt_sha", ForeignKey(prompts.c.sha), primary_key=True),
     Column("role", String(16), primary_key=True),
-    one_of("role", "made", "teacher", "source", "front", "evaluated"),
+    one_of("role", "made", "teacher", "source", "front", "evaluated", "exported"),
 )
-"""A run made, or read, this prompt."""
+"""A run made, or read, this prompt; `edge` says what came of what."""
 
 scores = Table(
     "score",
@@ -167,7 +169,10 @@ scores = Table(
     Column("value", Float, nullable=False),
     Column("n", Integer, nullable=False),
     Column("is_primary", Boolean, nullable=False),
-    Column("predictions_sha", String(64)),  # a JSON list, in the store
+    Column("predictions_sha", ForeignKey(artifacts.c.sha)),  # a JSON list, in the store
+    # A 95 % interval, of the sampling of examples; NULL where none can be told, or before 0005.
+    Column("low", Float),
+    Column("high", Float),
     UniqueConstraint("run_id", "dataset_sha", "metric", name="uq_score_once"),
     one_of("split", "validation", "test"),
     one_of("method", "prompt", "zero_shot", "majority", *METHODS),
@@ -175,6 +180,8 @@ scores = Table(
     # NaN falls outside on both databases, and infinity too. Correlations may be negative.
     CheckConstraint("value BETWEEN -100 AND 100", name="finite"),
     CheckConstraint("n > 0", name="n"),
+    CheckConstraint("(low IS NULL) = (high IS NULL)", name="both"),
+    CheckConstraint("low >= -100 AND low <= high AND high <= 100", name="interval"),
 )
 """What one metric said, and on how many examples; only the method "prompt" has one of ours."""
 

@@ -19,7 +19,9 @@ from mpt.train import Schedule, training
 from pipelines.baseline_spec import BaselineSpec
 from pipelines.exam import Exam, answer
 from pipelines.group_spec import GroupSpec
-from pipelines.records import Kind, MadePrompt, Recording, Request, ScoreInfo, combined
+from pipelines.intervals import mean_of
+from pipelines.recording import MadePrompt, Recording, ScoreInfo
+from pipelines.records import Kind, Request, combined
 from pipelines.services import Services
 from pipelines.spec import AdaptSpec, FewShotSpec, LearnSpec, TeachSpec
 
@@ -76,7 +78,8 @@ def fitting(
         )
     recording.curve = trained.curve
     recording.losses_sha = svc.store.put(json.dumps(trained.losses).encode())
-    recording.trained = learner.num_trained
+    recording.trained, recording.steps = learner.num_trained, len(trained.losses)
+    recording.resumed_sha = trained.resumed
     return checkpoint
 
 
@@ -148,6 +151,7 @@ class Fit:
             dataset=combined([one.dataset for one in firsts]), metric=MEAN,
             value=fmean(one.value for one in firsts), n=sum(one.n for one in firsts),
             is_primary=True,
+            interval=mean_of([one.value for one in firsts], [one.interval for one in firsts]),
         )  # fmt: skip
         return [mean, *(replace(one, is_primary=False) for scores in each for one in scores)]
 

@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
+from pipelines import guards
 from pipelines.tables import HEAD
 
 HERE = Path(__file__).parent
@@ -40,7 +41,10 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
         found = MigrationContext.configure(connection).get_current_revision()
         if found is not None and found not in known:
             raise UnknownSchema(found)
+        guards.drop(connection)
         command.upgrade(config, revision)
+        if MigrationContext.configure(connection).get_current_revision() == HEAD:
+            guards.create(connection)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:
@@ -48,6 +52,7 @@ def downgrade(engine: Engine, revision: str = "base") -> None:
     with _transaction(engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
+        guards.drop(connection)
         command.downgrade(config, revision)
 
 

@@ -47,6 +47,22 @@ def test_peft_loads_what_is_exported_with_equal_logits(fused, kind, source, spec
     assert_close(said.logits, ours, rtol=1e-4, atol=1e-5)
 
 
+def test_what_is_given_away_is_recorded_once_for_each_content(after_transfer, tmp_path):
+    home = after_transfer
+    (sha,) = home.query("SELECT sha FROM prompt WHERE kind = 'source'")[0]
+    folders = [tmp_path / name for name in ("one", "two", "three")]
+    told = [home.run("export", sha, "--to", one, "--json").json for one in folders[:2]]
+    told.append(home.run("export", sha, "--to", folders[2], "--fused", "mrpc", "--json").json)
+
+    assert all((one / "adapter_model.safetensors").exists() for one in folders)
+    assert told[0]["adapter"] == told[1]["adapter"] != told[2]["adapter"]
+    edges = home.query("SELECT child_sha, parent_sha FROM edge WHERE role = 'exported_as'")
+    assert sorted(edges) == sorted((one["adapter"], sha) for one in told[1:])
+    runs = home.query("SELECT task, status, spec FROM run WHERE stage = 'export' ORDER BY task")
+    assert [one[:2] for one in runs] == [("mrpc", "completed"), ("multitask", "completed")]
+    assert str(tmp_path) not in str(runs)
+
+
 def test_what_cannot_be_exported_is_one_line(source, tmp_path):
     home, sha = source
     (tmp_path / "mine").write_text("not an adapter")

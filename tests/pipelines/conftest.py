@@ -18,13 +18,14 @@ from mpt.peft_format import unpack
 from pipelines.group_spec import GroupSpec
 from pipelines.learn import learn
 from pipelines.lineage import Lineage
+from pipelines.recording import MadePrompt, ScoreInfo
 from pipelines.records import (
     BackboneInfo,
     DatasetInfo,
+    DrawInfo,
     Environment,
-    MadePrompt,
     Request,
-    ScoreInfo,
+    TemplateInfo,
 )
 from pipelines.spec import AdaptSpec, EvaluateSpec, LearnSpec, TeachSpec
 from pipelines.tables import runs
@@ -53,7 +54,14 @@ class World:
     def dataset(self, task, split, version=""):
         return DatasetInfo(sha(f"{task} {split} {version}"), task, split, "generated", 40)
 
-    def request(self, stage, task, name="", reads=None, backbone=backbone):
+    def drawn(self, task):
+        """Return a few examples of a task, drawn from all, as a request has datasets."""
+        whole = replace(self.dataset(task, "train"), template=TemplateInfo(task, {"name": task}))
+        drawn = DrawInfo(whole, seed=1, shots=4, per_class=True)
+        few = DatasetInfo(sha(f"{task} few"), task, "train", "drawn", 4, draw=drawn)
+        return {"train": [few]}
+
+    def request(self, stage, task, name="", reads=None, backbone=backbone, datasets=None):
         return Request(
             stage=stage,
             sha=sha(f"{stage} {task} {name}"),
@@ -62,7 +70,8 @@ class World:
             task=task,
             environment=Environment("cpu", threads=1, versions={"torch": "2.13"}),
             backbone=backbone,
-            datasets={split: [self.dataset(task, split)] for split in ("train", "validation")},
+            datasets=datasets
+            or {split: [self.dataset(task, split)] for split in ("train", "validation")},
             reads=reads or {},
         )
 
@@ -90,11 +99,11 @@ class World:
             run.scores.append(self.score("rte", 99.0))
             raise error
 
-    def evaluate(self, lineage, task, prompt_sha, value, name=""):
+    def evaluate(self, lineage, task, prompt_sha, value, name="", **score):
         """Record a run that tested a prompt."""
         reads = {"evaluated": [prompt_sha]}
         with lineage.record(self.request("evaluate", task, prompt_sha + name, reads)) as run:
-            run.scores.append(self.score(task, value, split="test"))
+            run.scores.append(self.score(task, value, split="test", **score))
         return run
 
 

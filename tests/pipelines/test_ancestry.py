@@ -4,10 +4,12 @@ import time
 from itertools import pairwise
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import insert, update
 
 from pipelines.ancestry import ancestors, to_json
 from pipelines.columns import now
+from pipelines.contents import artifacts
+from pipelines.edges import edges as edge_table
 from pipelines.lookup import UnknownId
 from pipelines.records import MULTITASK
 from pipelines.tables import backbones, prompts, run_prompts, runs
@@ -105,14 +107,20 @@ def link(lineage, edges):
     names = sorted({name for edge in edges for name in edge})
     with lineage.database.writing() as connection:
         connection.execute(insert(backbones), BACKBONE)
+        made = [{"sha": key(name), "kind": "prompt"} for name in names]
+        connection.execute(insert(artifacts), made)
         connection.execute(insert(prompts), [PROMPT | {"sha": key(name)} for name in names])
         connection.execute(insert(runs), [
-            RUN | {"id": f"{name:032x}", "request_sha": key(name), "started_at": now(),
-                   "ended_at": now()} for name in names])  # fmt: skip
+            RUN | {"id": f"{name:032x}", "request_sha": key(name), "started_at": now()}
+            for name in names])  # fmt: skip
         connection.execute(insert(run_prompts), [
             {"run_id": f"{name:032x}", "prompt_sha": key(name), "role": "made"} for name in names
         ] + [{"run_id": f"{child:032x}", "prompt_sha": key(parent), "role": "source"}
              for child, parent in edges])  # fmt: skip
+        connection.execute(insert(edge_table), [
+            {"run_id": f"{child:032x}", "child_sha": key(child), "parent_sha": key(parent),
+             "role": "adapted_from"} for child, parent in edges])  # fmt: skip
+        connection.execute(update(runs).values(status="completed", ended_at=now()))
 
 
 def key(number):
@@ -123,7 +131,7 @@ BACKBONE = {"sha": "b" * 64, "name": "b", "hidden_size": 1, "num_layers": 1, "nu
             "parameters": 1}  # fmt: skip
 PROMPT = {"kind": "target", "task": "rte", "tasks": [], "backbone_sha": "b" * 64, "num_tokens": 1,
           "hidden_size": 1, "bytes": 1}  # fmt: skip
-RUN = {"stage": "adapt", "status": "completed", "attempt": 1, "spec": {}, "seed": 0, "task": "rte",
+RUN = {"stage": "adapt", "status": "running", "attempt": 1, "spec": {}, "seed": 0, "task": "rte",
        "environment": {}}  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 import pytest
 
 from pipelines import registration
-from pipelines.records import ScoreInfo
+from pipelines.recording import ScoreInfo
 
 
 def register(lineage, sha, version):

@@ -1,16 +1,20 @@
 import threading
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
+from pipelines.contents import artifacts, templates
+from pipelines.edges import edges
 from pipelines.lineage import Lineage, NothingMade, Overtaken
 from pipelines.locks import Busy
 from pipelines.lookup import UnknownId
-from pipelines.records import MULTITASK, BadScore, ScoreInfo, combined
-from pipelines.tables import prompts, runs, scores
+from pipelines.recording import BadInterval, BadScore, ScoreInfo
+from pipelines.records import MULTITASK, TemplateInfo, combined
+from pipelines.tables import datasets, prompts, runs, scores
 
 # Another process with the same request: it says when it has begun, and then works for a while.
 WORKER = """
@@ -19,7 +23,8 @@ from hashlib import sha256
 from pathlib import Path
 from pipelines.lineage import Lineage
 from pipelines.locks import Busy
-from pipelines.records import Environment, Request, BackboneInfo, MadePrompt
+from pipelines.recording import MadePrompt
+from pipelines.records import Environment, Request, BackboneInfo
 
 url, locks, request_sha, seconds = sys.argv[1:]
 lineage = Lineage.open(url, Path(locks))
@@ -72,6 +77,80 @@ def test_a_completed_run_is_found_with_all_that_it_made(lineage, world):
     prompt = lineage.get_prompt(world.sha("source"))
     assert (prompt.kind, prompt.tasks, prompt.rank) == ("source", ("rte", "cb"), 1)
     assert prompt.backbone == world.backbone
+
+
+def test_edges_tell_what_came_of_which_prompt(lineage, world):
+    teachers = [world.sha("t-rte"), world.sha("t-cb")]
+    for task in ("rte", "cb"):
+        world.train(lineage, task, f"t-{task}", 60.0, stage="teach")
+    sha, train = world.sha, partial(world.train, lineage)
+    learn = train(MULTITASK, "s", 62.0, stage="learn", reads={"teacher": teachers})
+    adapt = train("wic", "p", 63.0, reads={"source": [sha("s")]})
+    few = train("wic", "c", 64.0, stage="few_shot", reads={"front": [sha("p")]})
+    test = world.evaluate(lineage, "wic", sha("c"), 65.0, predictions_sha=sha("a"))
+    with lineage.record(world.request("export", "wic", reads={"exported": [sha("p")]})) as export:
+        export.adapter_sha = sha("folder")
+
+    rows = all_of(lineage, edges)
+    found = {(one.role, one.child_sha, one.parent_sha, one.run_id) for one in rows}
+    assert found == {
+        *(("distilled_from", world.sha("s"), one, learn.id) for one in teachers),
+        ("adapted_from", world.sha("p"), world.sha("s"), adapt.id),
+        ("context_of", world.sha("c"), world.sha("p"), few.id),
+        ("evaluated_by", world.sha("a"), world.sha("c"), test.id),
+        ("exported_as", world.sha("folder"), world.sha("p"), export.id),
+    }
+    kinds = {one.sha: one.kind for one in all_of(lineage, artifacts)}
+    assert kinds[world.sha("a")] == "predictions"
+    assert kinds[world.sha("folder")] == "adapter"
+    assert kinds[world.sha("c")] == "prompt"
+
+
+def all_of(lineage, table):
+    with lineage.database.reading() as connection:
+        return connection.execute(select(table)).all()
+
+
+def test_what_rendered_the_rows_is_kept_once_for_each_dataset(lineage, world):
+    drawn = world.drawn("rte")
+    for name in ("one", "two"):
+        with lineage.record(world.request("adapt", "rte", name, datasets=drawn)) as run:
+            run.prompt = world.prompt(name)
+    whole = drawn["train"][0].draw.of
+    ((sha, task, definition, _),) = all_of(lineage, templates)
+    assert (sha, task, definition) == (whole.template.sha, "rte", {"name": "rte"})
+    assert {one.sha: one.template_sha for one in all_of(lineage, datasets)} == {
+        whole.sha: sha, drawn["train"][0].sha: None,
+    }  # fmt: skip
+
+
+def test_the_order_of_a_template_s_keys_does_not_count():
+    one, other = ({"a": 1, "b": [1, 2]}, {"b": [1, 2], "a": 1})
+    assert TemplateInfo("t", one).sha == TemplateInfo("t", other).sha
+    assert TemplateInfo("t", one).sha != TemplateInfo("t", {"a": 1, "b": [2, 1]}).sha
+
+
+def test_a_run_keeps_its_effort_and_a_score_its_interval(lineage, world):
+    request = world.request("adapt", "rte")
+    with lineage.record(request) as run:
+        run.prompt, run.steps = world.prompt("p"), 3
+        run.resumed_sha, run.losses_sha = world.sha("checkpoint"), world.sha("losses")
+        run.scores.append(world.score("rte", 50.0, interval=(40.5, 60.5)))
+        run.scores.append(world.score("cb", 50.0, is_primary=False))
+    found = lineage.find(request.sha)
+    assert (found.max_steps, found.batch_size, found.steps) == (3, None, 3)
+    assert found.resumed_sha == world.sha("checkpoint")
+    assert 0 < found.seconds < 60
+    assert [one.interval for one in found.scores] == [(40.5, 60.5), None]
+    kinds = {one.sha: one.kind for one in all_of(lineage, artifacts)}
+    assert kinds[world.sha("checkpoint")] == "checkpoint"
+    assert kinds[world.sha("losses")] == "losses"
+
+
+@pytest.mark.parametrize("interval", [(2, 1), (-101, 1), (1, 101), (1, float("nan"))])
+def test_what_is_no_interval_is_refused(world, interval):
+    with pytest.raises(BadInterval, match="no interval of accuracy"):
+        world.score("rte", 1.0, interval=interval)
 
 
 def test_times_come_back_in_utc_with_their_zone(lineage, world):
@@ -235,19 +314,23 @@ def test_a_score_of_nothing_or_of_training_rows_is_refused(world):
         ScoreInfo(world.dataset("rte", "validation"), "f1", 1.0, n=0)
 
 
-@pytest.mark.parametrize("change", [{"value": float("nan")}, {"value": float("inf")}, {"n": 0},
-                                    {"prompt_sha": None}, {"split": "train"}])  # fmt: skip
+@pytest.mark.parametrize("change", [
+    {"value": float("nan")}, {"value": float("inf")}, {"n": 0}, {"prompt_sha": None},
+    {"split": "train"}, {"low": None}, {"low": 2.0, "high": 1.0}, {"low": 0.0, "high": 100.5},
+    {"low": float("nan"), "high": 1.0}, {"predictions_sha": "c" * 64},
+])  # fmt: skip
 def test_the_database_itself_refuses_a_bad_score(lineage, world, change):
     world.train(lineage, "rte", "p", 50.0)
     good = {"method": "prompt", "split": "test", "n": 1, "value": 1.0, "prompt_sha": world.sha("p"),
-            "metric": "f1", "is_primary": False}  # fmt: skip
-    with lineage.database.writing() as connection:
-        good["run_id"] = connection.scalar(select(runs.c.id))
-        good["dataset_sha"] = world.dataset("rte", "validation").sha
-        connection.execute(insert(scores).values(good | {"metric": "accepted"}))
-
-    with pytest.raises(IntegrityError), lineage.database.writing() as connection:
-        connection.execute(insert(scores).values(good | change))
+            "metric": "f1", "is_primary": False, "low": 0.0, "high": 2.0,
+            "dataset_sha": world.dataset("rte", "validation").sha}  # fmt: skip
+    with lineage.record(world.request("adapt", "rte", "under way")) as run:
+        good["run_id"] = run.id
+        with lineage.database.writing() as connection:
+            connection.execute(insert(scores).values(good | {"metric": "accepted"}))
+        with pytest.raises(IntegrityError), lineage.database.writing() as connection:
+            connection.execute(insert(scores).values(good | change))
+        run.prompt = world.prompt("q")
 
 
 def test_the_mean_over_tasks_belongs_to_their_datasets_in_any_order(world):
@@ -281,7 +364,7 @@ def test_a_reader_does_not_wait_for_a_writer(lineage, world):
 
     def write():
         with lineage.database.writing() as connection:
-            connection.execute(insert(prompts).values(**ROW, backbone_sha=world.backbone.sha))
+            connection.execute(insert(artifacts).values(sha="c" * 64, kind="prompt"))
             writing.set()
             finish.wait(20)
 
@@ -294,10 +377,6 @@ def test_a_reader_does_not_wait_for_a_writer(lineage, world):
     finish.set()
     thread.join()
     assert waited < 5
-
-
-ROW = {"sha": "c" * 64, "kind": "target", "task": "cb", "tasks": [], "num_tokens": 5,
-       "hidden_size": 8, "bytes": 1}  # fmt: skip
 
 
 def test_asking_a_database_that_is_current_loads_nothing_heavy(url, locks, lineage, world, python):

@@ -107,6 +107,10 @@ def test_a_killed_training_ends_as_if_nobody_had_killed_it(
     assert resumed.request_sha == whole.request_sha
     assert statuses()[len(before) - 1 :][:2] == ["abandoned", "completed"]
     assert (resumed.attempt, whole.attempt) == (2, 1)
+    assert resumed.steps == whole.steps == resumed.max_steps
+    # What it went on from is known, though the checkpoint is gone.
+    assert len(resumed.resumed_sha) == 64
+    assert whole.resumed_sha is None
     assert list(svc.checkpoints.iterdir()) == []
 
 
