@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Callable, Generator, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Generic, NamedTuple, TypeVar
 
@@ -78,8 +78,9 @@ class Trained:
     best_step: int
     """How many steps the best state had taken; all of them without validation."""
     best_score: float | None
-    resumed: str | None = None
-    """SHA-256 of the content of the checkpoint that it went on from, if it did."""
+    resumed: str | None = field(default=None, compare=False)
+    """SHA-256 of the content of the checkpoint that it went on from, if it did. Not compared: a
+    resumed training leaves the same behind as one that nobody stopped."""
 
 
 def train(

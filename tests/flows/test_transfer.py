@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines import guards
 from pipelines.adapt import adapting
 from pipelines.fanout import fan_out
 from pipelines.group_spec import GroupSpec
@@ -63,7 +64,7 @@ def test_one_bad_target_does_not_stop_the_others_and_is_named(transferred, after
     # As if the adaptation of cb had never ended, and another process were at it now.
     lineage = home.lineage()
     with lineage.database.engine.begin() as connection:
-        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+        guards.drop(connection)
         connection.exec_driver_sql(
             "UPDATE run SET status = 'failed' WHERE task = 'cb' AND stage = 'adapt'"
         )
