@@ -24,9 +24,15 @@ for where, commands in {
     "flows.comparison": {
         "baseline": "Train other methods through PEFT, such as LoRA, with the same budget.",
     },
+    "flows.best": {
+        "best": "Say which prompt is best for a task, or for each, by validation score.",
+        "promote": "Make a prompt the champion of its task, if it passes the gate.",
+        "rollback": "Make the champion before this one champion again.",
+        "moves": "Print which prompts became champion, or did not, and why.",
+        "publish": "Tell MLflow what lineage has and it was not told yet.",
+    },
     "flows.questions": {
         "methods": "Say what each method trains, and on which backbones it works.",
-        "best": "Say which prompt is best for a task, by validation score.",
         "lineage": "Print what a prompt or a run was made from, as a tree.",
     },
     "flows.own_tasks": {

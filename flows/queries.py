@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from flows.settings import open_lineage, open_registry
-from pipelines.best import Best
+from pipelines.best import ALL, Best, Wanted
 from pipelines.records import GROUP, MULTITASK
 
 if TYPE_CHECKING:
@@ -25,34 +25,50 @@ class NoPrompt(LookupError):
     names_a_prompt = True
 
 
-def best_prompt(task: str, from_mlflow: bool) -> Best:
+def best_prompt(task: str, wanted: Wanted, from_mlflow: bool) -> Best:
     """Return the best prompt for `task`, a name or a file, from lineage or from MLflow alone.
 
     Raises:
         UnknownTask: there is no such task.
         BadDefinition: the file of a user's own task is not there, or wrong.
-        NoPrompt: no prompt has been trained for it here.
+        NoPrompt: no prompt has been trained for it here, or none that is wanted.
     """
-    if not re.fullmatch("[a-z0-9_-]+", task):  # a file, or no name at all
-        import tasks
-
-        task = tasks.find(task).name
+    task = task_name(task)
     if from_mlflow:
         with open_registry() as registry:
-            found = registry.best_from_mlflow(task)
+            found = registry.best(task, wanted)
     else:
         with open_lineage() as lineage:
-            found = lineage.best(task)
+            found = lineage.best(task, wanted)
     if found is None:
         if task not in MAKERS:
             import tasks
 
             tasks.get(task)
+        such = "" if wanted == ALL else "such "
         raise NoPrompt(
-            f"no prompt for {task!r} is recorded here: `prompt-transfer "
+            f"no {such}prompt for {task!r} is recorded here: `prompt-transfer "
             f"{MAKERS.get(task, f'adapt {task}')}` makes one, and --home says where to look"
         )
     return found
+
+
+def best_of_all(wanted: Wanted, from_mlflow: bool) -> list[Best]:
+    """Return the best prompt for each task that has any, from lineage or from MLflow alone."""
+    if from_mlflow:
+        with open_registry() as registry:
+            return registry.best_of_all(wanted)
+    with open_lineage() as lineage:
+        return lineage.best_of_all(wanted)
+
+
+def task_name(given: str) -> str:
+    """Return the name of a task that is given by its name or by a user's own file."""
+    if re.fullmatch("[a-z0-9_-]+", given):
+        return given  # whether there is such a task is asked only where nothing is found
+    import tasks
+
+    return tasks.find(given).name
 
 
 def source_for(specs: Sequence["AdaptSpec | GroupSpec"], named: str, svc: "Services") -> str:
@@ -102,8 +118,8 @@ def source_prompt(named: str, backbone_sha: str, lineage: "Lineage") -> str:
         UnknownId: no prompt has this digest, or several have.
     """
     if named == "best":
-        best = lineage.best(MULTITASK, backbone_sha)
-        return _found(best.prompt_sha if best else None, named)
+        best = lineage.best(MULTITASK, Wanted(backbone=backbone_sha))
+        return _found(best.prompt if best else None, named)
     if named == "@champion" or re.fullmatch(r"[0-9]{1,5}", named):
         from pipelines import registration
 

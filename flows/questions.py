@@ -1,6 +1,5 @@
 """The commands that only ask. They answer at once: no torch, no MLflow, no Prefect, no pydantic."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -11,7 +10,6 @@ from cyclopts import Parameter, validators
 from flows.options import Common, print_json
 
 if TYPE_CHECKING:
-    from pipelines.best import Best
     from pipelines.capability import Method
     from tasks import Task
 
@@ -89,28 +87,6 @@ def methods(*, common: Shared = None) -> None:
         tables.show_methods(found)
 
 
-def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> None:
-    """Say which prompt is best for a task, by validation score.
-
-    Parameters
-    ----------
-    task
-        The task, or the YAML file of one of your own; "multitask" asks for the best source prompt,
-        "group" for the best that targets share.
-    from_mlflow
-        Ask MLflow's model registry instead of lineage.
-    """
-    from flows.queries import best_prompt
-
-    common = common or Common()
-    common.use()
-    found = best_prompt(task, from_mlflow)
-    if common.json:
-        print_json(asdict(found))
-    else:
-        sys.stdout.write(show(found))
-
-
 def lineage(prompt_or_run: str, /, *, common: Shared = None) -> None:
     """Print what a prompt or a run was made from, as a tree.
 
@@ -131,24 +107,6 @@ def lineage(prompt_or_run: str, /, *, common: Shared = None) -> None:
         print_json(to_json(tree))
     else:
         tables.show_tree(tree)
-
-
-def show(best: "Best") -> str:
-    """Return the best prompt of a task, for people."""
-    test = f"{best.test_score:.2f} (n = {best.test_n:,})" if best.test_n else "not tested"
-    version = f"{best.model_name} version {best.version}" if best.version else "not registered yet"
-    facts = {
-        "prompt": best.prompt_sha,
-        "kind": f"{best.kind} prompt for {best.task}",
-        f"validation {best.metric}": f"{best.validation_score:.2f} (n = {best.validation_n:,})",
-        f"test {best.metric}": test,
-        "registered": f"{version}{' (champion)' if best.champion else ''}",
-        "backbone": best.backbone_sha,
-        "run": best.run_id,
-    }
-    # Not a table of rich: that would fold the digest, which is there to be copied.
-    width = max(map(len, facts)) + 2
-    return "".join(f"{name:<{width}}{value}\n" for name, value in facts.items())
 
 
 def describe_method(method: "Method") -> dict[str, Any]:

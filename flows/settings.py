@@ -113,6 +113,8 @@ def prepare_environment(settings: Settings) -> None:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its default blocks for four minutes
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds, of a server that listens and says nothing
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_VERBOSITY": "error",  # not a line for each of its five tries
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",  # ours is the only one; transformers heeds it too

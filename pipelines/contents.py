@@ -11,9 +11,10 @@ artifacts = Table(
     Column("kind", String(16), nullable=False),
     Column("created_at", UtcTime, nullable=False, default=now),
     is_sha(),
-    one_of("kind", "prompt", "predictions", "losses", "adapter", "checkpoint"),
+    one_of("kind", "prompt", "predictions", "references", "losses", "adapter", "checkpoint"),
 )
-"""Something that a run made. Prompts, predictions and losses are in the store under this name.
+"""Something that a run made, or was scored by. Prompts, predictions, references and losses are in
+the store under this name.
 
 An adapter is a folder that was given away, and a checkpoint is gone when its training has ended:
 of these two only the digest is kept.

@@ -100,11 +100,15 @@ def _use_wal(engine: Engine) -> None:
         connection.close()
 
 
-def add_once(connection: Connection, table: Table, **values: Any) -> None:
-    """Insert a row, unless one with the same primary key is there already."""
+def insert_into(connection: Connection, table: Table) -> Any:
+    """Return an insertion of the database's own kind, which can say what becomes of a conflict."""
     from sqlalchemy.dialects import postgresql, sqlite  # slow to import, and readers need neither
 
     on_sqlite = connection.dialect.name == "sqlite"
-    insert = sqlite.insert(table) if on_sqlite else postgresql.insert(table)
-    once = insert.on_conflict_do_nothing(index_elements=table.primary_key)
+    return sqlite.insert(table) if on_sqlite else postgresql.insert(table)
+
+
+def add_once(connection: Connection, table: Table, **values: Any) -> None:
+    """Insert a row, unless one with the same primary key is there already."""
+    once = insert_into(connection, table).on_conflict_do_nothing(index_elements=table.primary_key)
     connection.execute(once.values(**values))

@@ -9,12 +9,13 @@ from torch import Tensor
 from mpt.backbone import Reader
 from mpt.encoding import Encoded
 from mpt.evaluate import decode, rank
+from pipelines import references
 from pipelines.inputs import TaskInput
 from pipelines.recording import ScoreInfo
 from pipelines.records import DatasetInfo, Method, Split
 from pipelines.score_interval import interval
 from pipelines.store import Store
-from tasks import Example, Task
+from tasks import Example, Task, majority
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class Exam:
     task: Task
     examples: list[Example]
     dataset: DatasetInfo
+    training: Sequence[Example] = ()
+    """The training rows, whose commonest answer a prompt has to beat; of validation only."""
 
     @classmethod
     def open(cls, given: TaskInput, split: Split, rows: int | None) -> "Exam":
         """Take the first `rows` examples of `split`, or all of them."""
-        return cls(given.task, given.examples(split, rows), given.info(split, rows))
+        training = given.examples("train") if split == "validation" else ()
+        return cls(given.task, given.examples(split, rows), given.info(split, rows), training)
 
     def primary(self, answers: Sequence[str]) -> float:
         """Return the score that tables report."""
@@ -36,17 +40,24 @@ class Exam:
         return metric(answers, self.examples)
 
     def scores(self, answers: Sequence[str], store: Store, method: Method) -> list[ScoreInfo]:
-        """Return the score by every metric of the task; the answers are kept in `store`."""
+        """Return the score by every metric; the answers, and what was right, go to `store`."""
         kept = store.put(json.dumps(list(answers)).encode())
+        right = references.keep(self.examples, store)
         scored = [
             ScoreInfo(
                 dataset=self.dataset, metric=name, value=metric(answers, self.examples),
-                n=len(answers), predictions_sha=kept, method=method,
+                n=len(answers), predictions_sha=kept, references_sha=right, method=method,
                 interval=interval(self.task, name, answers, self.examples),
             )
             for name, metric in self.task.metrics.items()
         ]  # fmt: skip
         return [replace(scored[0], is_primary=True), *scored[1:]]
+
+    def majority(self, store: Store) -> list[ScoreInfo]:
+        """Return the score of the commonest training answer by every metric; none is primary."""
+        answers = majority(self.task, self.training, self.examples)
+        scored = self.scores(answers, store, "majority")
+        return [replace(one, is_primary=False) for one in scored]
 
 
 def answer(

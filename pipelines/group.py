@@ -3,6 +3,8 @@
 Wang et al. 2023, section 3, for a group of targets: P̂_k = P* ∘ (u_k ⊗ v_k), task loss only.
 """
 
+from typing import cast
+
 from torch import Tensor
 
 from mpt.encoding import Batch
@@ -13,7 +15,7 @@ from pipelines.inputs import TaskInput
 from pipelines.mixture import Drawn, Mixture, ask_mixed
 from pipelines.prompts import multitask_prompt
 from pipelines.recording import ScoreInfo
-from pipelines.records import GROUP, DatasetInfo, RunRecord
+from pipelines.records import GROUP, DatasetInfo, Method, RunRecord
 from pipelines.services import Services
 from pipelines.training import Fit, keep
 
@@ -103,8 +105,9 @@ def _scores(trained: RunRecord, info: DatasetInfo, given: TaskInput) -> list[Sco
     return [
         ScoreInfo(
             dataset=info, metric=one.metric, value=one.value, n=one.n,
-            is_primary=one.metric == next(iter(given.task.metrics)),
-            predictions_sha=one.predictions_sha, interval=one.interval,
+            is_primary=one.method == "prompt" and one.metric == next(iter(given.task.metrics)),
+            predictions_sha=one.predictions_sha, references_sha=one.references_sha,
+            method=cast(Method, one.method), interval=one.interval,
         )
         for one in trained.scores
         if one.dataset_sha == info.sha

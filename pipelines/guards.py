@@ -3,7 +3,7 @@
 - A run that has ended never changes again.
 - Nothing is added to it either: what it read, made and scored.
 - What was told once is never changed: artifacts, templates, backbones, datasets, draws, prompts,
-  links, edges, scores.
+  links, edges, scores, promotions.
 
 They belong to the newest schema only. Every migration begins without them, since SQLite loses the
 triggers of a table that it copies, and refuses to rename one that a trigger of another names; who
@@ -14,7 +14,7 @@ else databases would not notice.
 from sqlalchemy import Connection, text
 
 OF_A_RUN = ("run_dataset", "run_prompt", "edge", "score")
-TOLD = (*OF_A_RUN, "artifact", "template", "backbone", "dataset", "draw", "prompt")
+TOLD = (*OF_A_RUN, "artifact", "template", "backbone", "dataset", "draw", "prompt", "promotion")
 
 FROZEN = "what lineage was told is never changed"
 ENDED = "a run that has ended never changes again"

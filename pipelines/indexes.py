@@ -11,11 +11,11 @@ from sqlalchemy import Column, Index, text
 
 from pipelines.columns import metadata
 from pipelines.edges import edges
+from pipelines.registry_tables import outbox, promotions, registrations
 from pipelines.tables import (
     datasets,
     draws,
     prompts,
-    registrations,
     run_datasets,
     run_prompts,
     runs,
@@ -48,7 +48,15 @@ _where("status IN ('running', 'completed')", "uq_run_active_request", runs.c.req
 _where("is_primary", "uq_score_primary", scores.c.run_id, scores.c.split)
 # Few runs fail, or have not ended: they are found without reading the others.
 _where("status <> 'completed'", "ix_run_unfinished", runs.c.started_at, unique=False)
-_where("champion", "uq_registration_champion", registrations.c.model_name)
+for one in ("champion", "challenger"):
+    _where(f"standing = '{one}'", f"uq_registration_{one}", registrations.c.model_name)
+# The prompts of a task, ranked by the metric that tables report, or by any other.
+RANKED = "split = 'validation' AND method = 'prompt'"
+_where(f"{RANKED} AND is_primary", "ix_score_best", scores.c.task, scores.c.value, unique=False)
+_where(RANKED, "ix_score_metric", scores.c.task, scores.c.metric, scores.c.value, unique=False)
+Index("ix_promotion_prompt", promotions.c.prompt_sha, promotions.c.task)
+Index("ix_registration_task", registrations.c.task, registrations.c.standing)
+_where("told_at IS NULL", "ix_outbox_due", outbox.c.sink, outbox.c.id, unique=False)
 
 MODELS = metadata
 """All tables with their indexes: what the migrations must make."""

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, func, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import ancestry, best, lookup, registration, rows
+from pipelines.best import ALL, Best, Wanted
 from pipelines.database import Database, connect, migrate
 from pipelines.heartbeat import GONE, HEARTBEAT, SILENT, beating, reap
 from pipelines.locks import Busy, hold
@@ -138,10 +139,15 @@ class Lineage:
         with self.database.reading() as connection:
             return ancestry.tree(connection, any_id)
 
-    def best(self, task: str, backbone_sha: str | None = None) -> best.Best | None:
+    def best(self, task: str, wanted: Wanted = ALL) -> Best | None:
         """Return the prompt for `task` with the best validation score."""
         with self.database.reading() as connection:
-            return best.best(connection, task, backbone_sha)
+            return next(iter(best.ranking(connection, task, wanted)), None)
+
+    def best_of_all(self, wanted: Wanted = ALL) -> list[Best]:
+        """Return the best prompt for each task that has any, in the order of their names."""
+        with self.database.reading() as connection:
+            return best.ranking(connection, None, wanted)
 
     def version(self, prompt_sha: str, task: str) -> str:
         """Return `name/version` of a prompt in the model registry; empty if it is not there."""

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Column, Connection, Row, select
+from sqlalchemy import Column, ColumnElement, Connection, Row, Select, false, select
 
 from pipelines.records import (
     BackboneInfo,
@@ -13,7 +13,7 @@ from pipelines.records import (
     RunRecord,
     ScoreRecord,
 )
-from pipelines.tables import backbones, prompts, run_datasets, run_prompts, runs, scores
+from pipelines.tables import backbones, datasets, prompts, run_datasets, run_prompts, runs, scores
 
 SHORTEST = 6  # digits of an id that are enough to ask with
 SEVERAL = 10  # matches that are worth naming
@@ -62,6 +62,12 @@ def find_prompt(connection: Connection, given: str) -> Row[Any]:
     return connection.execute(select(prompts).where(prompts.c.sha == found[0])).one()
 
 
+def called(backbone: str) -> ColumnElement[bool]:
+    """Return what is true of backbones with this name, or whose digest begins so."""
+    begins = (backbones.c.sha >= backbone) & (backbones.c.sha < f"{backbone}g")
+    return (backbones.c.name == backbone) | (begins if _is_prefix(backbone) else false())
+
+
 def backbone_info(connection: Connection, sha: str) -> BackboneInfo:
     """Return what is recorded of a backbone."""
     row = connection.execute(select(backbones).where(backbones.c.sha == sha)).one()
@@ -92,6 +98,11 @@ def prompt_record(connection: Connection, row: Row[Any]) -> PromptRecord:
     )
 
 
+def scored() -> Select[Any]:
+    """Select what `score_record` takes."""
+    return select(scores, datasets.c.task.label("about")).join(datasets)
+
+
 def score_record(row: Row[Any]) -> ScoreRecord:
     """Return what is recorded of a score."""
     return ScoreRecord(
@@ -105,6 +116,8 @@ def score_record(row: Row[Any]) -> ScoreRecord:
         n=row.n,
         is_primary=row.is_primary,
         predictions_sha=row.predictions_sha,
+        references_sha=row.references_sha,
+        about=row.about,
         interval=None if row.low is None else (row.low, row.high),
     )
 
@@ -115,7 +128,7 @@ def run_record(connection: Connection, row: Row[Any]) -> RunRecord:
     links = connection.execute(linked.order_by(run_prompts.c.role, run_prompts.c.prompt_sha)).all()
     given = select(run_datasets).where(run_datasets.c.run_id == row.id)
     data = connection.execute(given.order_by(run_datasets.c.role, run_datasets.c.dataset_sha))
-    scored = select(scores).where(scores.c.run_id == row.id).order_by(scores.c.id)
+    of_run = scored().where(scores.c.run_id == row.id).order_by(scores.c.id)
     return RunRecord(
         id=row.id,
         stage=row.stage,
@@ -142,7 +155,7 @@ def run_record(connection: Connection, row: Row[Any]) -> RunRecord:
         steps=row.steps,
         resumed_sha=row.resumed_sha,
         prompt=next((link.prompt_sha for link in links if link.role == "made"), None),
-        scores=tuple(score_record(one) for one in connection.execute(scored)),
+        scores=tuple(score_record(one) for one in connection.execute(of_run)),
         reads=tuple((link.role, link.prompt_sha) for link in links if link.role != "made"),
         datasets=tuple((one.role, one.dataset_sha) for one in data),
     )

@@ -55,6 +55,7 @@ class ScoreInfo:
     is_primary: bool = False
     """The one that tables report; at most one per split and run."""
     predictions_sha: str | None = None
+    references_sha: str | None = None
     method: Method = "prompt"
     interval: tuple[float, float] | None = None
     """Of 95 %, for the sampling of examples; None where none can be told."""

@@ -133,6 +133,9 @@ class ScoreRecord:
     n: int
     is_primary: bool
     predictions_sha: str | None
+    references_sha: str | None
+    about: str
+    """The task of the examples; of a prompt for several tasks, each score has its own."""
     interval: tuple[float, float] | None = None
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, case, insert, literal, select, update
 
+from pipelines import outbox, registration
 from pipelines.columns import now
 from pipelines.contents import artifacts, templates
 from pipelines.database import add_once
@@ -48,11 +49,13 @@ def complete(connection: Connection, request: Request, run: Recording) -> None:
     add_prompt(connection, request, run)
     for score in run.scores:
         add_score(connection, request, run, score)
+    for sha in request.reads.get("evaluated", ()):
+        outbox.ask(connection, "registry", "prompt", sha)  # to show its new score
     if run.adapter_sha:
         _derive(connection, run, run.adapter_sha, "adapter", ["exported"])
-    for sha, kind in ((run.losses_sha, "losses"), (run.resumed_sha, "checkpoint")):
-        if sha:
-            add_once(connection, artifacts, sha=sha, kind=kind)
+    for kept, kind in ((run.losses_sha, "losses"), (run.resumed_sha, "checkpoint")):
+        if kept:
+            add_once(connection, artifacts, sha=kept, kind=kind)
     mine = update(runs).where(runs.c.id == run.id)
     done = mine.values(
         status="completed",
@@ -143,6 +146,7 @@ def add_prompt(connection: Connection, request: Request, run: Recording) -> None
     _derive(connection, run, run.prompt.sha, "prompt", ANCESTORS)
     add_once(connection, prompts, **values, **of)
     _link_prompt(connection, run, run.prompt.sha, "made")
+    registration.reserve(connection, run, request.task, request.backbone)
 
 
 def _derive(
@@ -160,6 +164,8 @@ def _derive(
 def add_score(connection: Connection, request: Request, run: Recording, score: ScoreInfo) -> None:
     """Write `score`, of the prompt that the run made or else of the one that it evaluated."""
     add_dataset(connection, score.dataset)
+    if score.references_sha:
+        add_once(connection, artifacts, sha=score.references_sha, kind="references")
     evaluated = next(iter(request.reads.get("evaluated", ())), None)
     by_prompt = run.prompt.sha if run.prompt else evaluated
     sha = by_prompt if score.method == "prompt" else None
@@ -171,6 +177,7 @@ def add_score(connection: Connection, request: Request, run: Recording, score: S
     connection.execute(
         insert(scores).values(
             run_id=run.id,
+            task=request.task,
             prompt_sha=sha,
             dataset_sha=score.dataset.sha,
             split=score.dataset.split,
@@ -180,6 +187,7 @@ def add_score(connection: Connection, request: Request, run: Recording, score: S
             n=score.n,
             is_primary=score.is_primary,
             predictions_sha=score.predictions_sha,
+            references_sha=score.references_sha,
             low=score.interval and score.interval[0],
             high=score.interval and score.interval[1],
         )

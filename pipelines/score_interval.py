@@ -44,7 +44,7 @@ def interval(
         return metric([answers[at] for at in kept], [examples[at] for at in kept])
 
     score = statistic(range(len(examples)))
-    if each := _each(task, name, statistic, units):
+    if each := unit_scores(task, name, statistic, units):
         if set(each) <= {0.0, 100.0}:
             return wilson(score, len(each))
         error = stdev(each) / math.sqrt(len(each))
@@ -58,20 +58,28 @@ def difference(
     task: Task, name: str, ours: Answers, theirs: Answers, examples: Sequence[Example]
 ) -> Interval | None:
     """Return the 95 % interval of `ours` minus `theirs`, both of the same examples (paired)."""
-    metric, units = task.metrics[name], units_of(examples)
+    units, statistic = units_of(examples), gain(task, name, ours, theirs, examples)
     if name in DEAR or len(units) < 2:
         return None
-
-    def statistic(kept: Places) -> float:
-        asked = [examples[at] for at in kept]
-        return metric([ours[at] for at in kept], asked) - metric([theirs[at] for at in kept], asked)
-
-    if each := _each(task, name, statistic, units):
+    if each := unit_scores(task, name, statistic, units):
         error = stdev(each) / math.sqrt(len(each))
     else:
         kinds = [(a, b, one.answers) for a, b, one in zip(ours, theirs, examples, strict=True)]
         error = jackknife(statistic, units, kinds)
     return around(statistic(range(len(examples))), error, -200.0, 200.0)
+
+
+def gain(
+    task: Task, name: str, ours: Answers, theirs: Answers, examples: Sequence[Example]
+) -> Statistic:
+    """Return what says how much better `ours` is on the examples that count, in points."""
+    metric = task.metrics[name]
+
+    def statistic(kept: Places) -> float:
+        asked = [examples[at] for at in kept]
+        return metric([ours[at] for at in kept], asked) - metric([theirs[at] for at in kept], asked)
+
+    return statistic
 
 
 def units_of(examples: Sequence[Example]) -> list[list[int]]:
@@ -105,7 +113,7 @@ def jackknife(statistic: Statistic, units: Sequence[Places], kinds: Sequence[Has
     return math.sqrt((n - 1) / n * sum(count * (value - middle) ** 2 for value, count in values))
 
 
-def _each(
+def unit_scores(
     task: Task, name: str, statistic: Statistic, units: Sequence[Places]
 ) -> list[float] | None:
     """Return the score of each unit, if the metric is their mean."""

@@ -26,7 +26,7 @@ from pipelines.capability import METHODS
 from pipelines.columns import UtcTime, is_sha, metadata, now, one_of
 from pipelines.contents import artifacts, templates
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; here, so that asking whether a database is current needs no Alembic."""
 
 backbones = Table(
@@ -161,6 +161,7 @@ scores = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("run_id", ForeignKey(runs.c.id), nullable=False),
+    Column("task", Text, nullable=False),  # of the run: so that one index ranks a task's prompts
     Column("prompt_sha", ForeignKey(prompts.c.sha)),
     Column("dataset_sha", ForeignKey(datasets.c.sha), nullable=False),
     Column("split", String(16), nullable=False),
@@ -170,10 +171,11 @@ scores = Table(
     Column("n", Integer, nullable=False),
     Column("is_primary", Boolean, nullable=False),
     Column("predictions_sha", ForeignKey(artifacts.c.sha)),  # a JSON list, in the store
+    Column("references_sha", ForeignKey(artifacts.c.sha)),  # what was right; NULL before 0006
     # A 95 % interval, of the sampling of examples; NULL where none can be told, or before 0005.
     Column("low", Float),
     Column("high", Float),
-    UniqueConstraint("run_id", "dataset_sha", "metric", name="uq_score_once"),
+    UniqueConstraint("run_id", "dataset_sha", "method", "metric", name="uq_score_once"),
     one_of("split", "validation", "test"),
     one_of("method", "prompt", "zero_shot", "majority", *METHODS),
     CheckConstraint("(method = 'prompt') = (prompt_sha IS NOT NULL)", name="prompt"),
@@ -183,22 +185,7 @@ scores = Table(
     CheckConstraint("(low IS NULL) = (high IS NULL)", name="both"),
     CheckConstraint("low >= -100 AND low <= high AND high <= 100", name="interval"),
 )
-"""What one metric said, and on how many examples; only the method "prompt" has one of ours."""
+"""What one metric said, and on how many examples; only the method "prompt" has one of ours.
 
-registrations = Table(
-    "registration",
-    metadata,
-    # Two tasks may end with the same bytes: then one prompt stands under two names.
-    Column("prompt_sha", ForeignKey(prompts.c.sha), primary_key=True),
-    Column("task", String(128), primary_key=True),
-    # The first of the runs that made it.
-    Column("run_id", ForeignKey(runs.c.id), nullable=False),
-    Column("model_name", String(255), nullable=False),
-    Column("version", Integer),  # NULL: MLflow has lost it, and will get it again
-    Column("champion", Boolean, nullable=False),
-    # The evaluation whose test score the version's tags show.
-    Column("test_run_id", ForeignKey(runs.c.id)),
-    UniqueConstraint("model_name", "version", name="uq_registration_version"),
-    CheckConstraint("version > 0", name="version"),
-)
-"""A prompt's place in the model registry, and who is champion. MLflow copies this."""
+They are written as their run is completed: what has a score has ended well.
+"""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from math import ceil
 from statistics import fmean
 from typing import TypeVar
@@ -142,18 +143,28 @@ class Fit:
         return answers
 
     def scores(self, svc: Services) -> list[ScoreInfo]:
-        """Return the prompt's validation scores: each task's, and the mean over several."""
-        each = [exam.scores(answers, svc.store, "prompt") for exam, answers in self._answers(svc)]
-        if len(each) == 1 and self.kind != "source":
-            return each[0]
-        firsts = [scores[0] for scores in each]
-        mean = ScoreInfo(
-            dataset=combined([one.dataset for one in firsts]), metric=MEAN,
-            value=fmean(one.value for one in firsts), n=sum(one.n for one in firsts),
-            is_primary=True,
-            interval=mean_of([one.value for one in firsts], [one.interval for one in firsts]),
-        )  # fmt: skip
-        return [mean, *(replace(one, is_primary=False) for scores in each for one in scores)]
+        """Return the validation scores of the prompt, and of the commonest answer.
+
+        They are each task's, and the mean over several.
+        """
+        ours = [exam.scores(answers, svc.store, "prompt") for exam, answers in self._answers(svc)]
+        plain = [exam.majority(svc.store) for exam, _ in self.exams]
+        if len(ours) == 1 and self.kind != "source":
+            return [*ours[0], *plain[0]]
+        mean = replace(_mean(ours), is_primary=True)
+        each = [replace(one, is_primary=False) for scores in ours for one in scores]
+        return [mean, *each, _mean(plain), *chain.from_iterable(plain)]
+
+
+def _mean(scores: Sequence[Sequence[ScoreInfo]]) -> ScoreInfo:
+    """Return the mean of each task's first score."""
+    firsts = [of_task[0] for of_task in scores]
+    return ScoreInfo(
+        dataset=combined([one.dataset for one in firsts]), metric=MEAN,
+        value=fmean(one.value for one in firsts), n=sum(one.n for one in firsts),
+        method=firsts[0].method,
+        interval=mean_of([one.value for one in firsts], [one.interval for one in firsts]),
+    )  # fmt: skip
 
 
 def keep(prompt: Prompt, tasks: Sequence[str], kind: Kind, svc: Services) -> MadePrompt:

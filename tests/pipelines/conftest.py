@@ -90,7 +90,12 @@ class World:
         with lineage.record(self.request(stage, task, name, **request)) as run:
             run.prompt = self.prompt(name, kind)
             run.scores.append(self.score(task, value, version=version))
+            run.scores.append(self.majority(task, version))
         return run
+
+    def majority(self, task, version=""):
+        """The score of the commonest answer, which a first champion has to beat."""
+        return self.score(task, 5.0, version=version, method="majority", is_primary=False)
 
     def fail(self, lineage, request, error):
         """Record a run that raises `error` when all its results are there."""

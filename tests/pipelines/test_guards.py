@@ -4,10 +4,12 @@ import pytest
 from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
-from pipelines import guards, migrations
+from pipelines import guards, migrations, standing
 from pipelines.database import connect
 from pipelines.edges import edges
 from pipelines.indexes import MODELS
+from pipelines.registration import candidate
+from pipelines.standing import Decision
 from pipelines.tables import runs
 
 COUNT = {
@@ -46,8 +48,8 @@ def test_the_newest_schema_has_every_guard_and_no_older_one_has_any(empty_url):
     engine.dispose()
 
 
-def test_only_runs_and_registrations_may_change(lineage):
-    assert {*guards.TOLD, "run", "registration"} == set(MODELS.tables)
+def test_only_runs_registrations_and_the_outbox_may_change(lineage):
+    assert {*guards.TOLD, "run", "registration", "outbox"} == set(MODELS.tables)
 
 
 @pytest.mark.parametrize("change", [
@@ -83,10 +85,15 @@ def end_twice(lineage, world, status):
 
 @pytest.mark.parametrize("table", guards.TOLD)
 def test_what_was_told_is_never_changed(known, lineage, world, table):
-    column = {"score": "value", "draw": "shots"}.get(table, "role")
+    column = {"score": "value", "draw": "shots", "promotion": "move"}.get(table, "role")
     column = column if column in MODELS.tables[table].c else "created_at"
     if table in {"draw", "template"}:
         add_a_draw(lineage, world)
+    if table == "promotion":
+        with lineage.database.writing() as connection:
+            standing.note(
+                connection, candidate(connection, world.sha("p"), "rte"), Decision("declined")
+            )
     with pytest.raises(IntegrityError, match="told is never changed"):
         sql(lineage, f"UPDATE {table} SET {column} = {column}")
 

@@ -317,12 +317,13 @@ def test_a_score_of_nothing_or_of_training_rows_is_refused(world):
 @pytest.mark.parametrize("change", [
     {"value": float("nan")}, {"value": float("inf")}, {"n": 0}, {"prompt_sha": None},
     {"split": "train"}, {"low": None}, {"low": 2.0, "high": 1.0}, {"low": 0.0, "high": 100.5},
-    {"low": float("nan"), "high": 1.0}, {"predictions_sha": "c" * 64},
+    {"low": float("nan"), "high": 1.0}, {"predictions_sha": "c" * 64}, {"references_sha": "c" * 64},
+    {"task": None},
 ])  # fmt: skip
 def test_the_database_itself_refuses_a_bad_score(lineage, world, change):
     world.train(lineage, "rte", "p", 50.0)
     good = {"method": "prompt", "split": "test", "n": 1, "value": 1.0, "prompt_sha": world.sha("p"),
-            "metric": "f1", "is_primary": False, "low": 0.0, "high": 2.0,
+            "metric": "f1", "is_primary": False, "low": 0.0, "high": 2.0, "task": "rte",
             "dataset_sha": world.dataset("rte", "validation").sha}  # fmt: skip
     with lineage.record(world.request("adapt", "rte", "under way")) as run:
         good["run_id"] = run.id

@@ -130,7 +130,7 @@ def test_imports_go_with_0003_and_what_rests_on_them_too_and_the_rest_stays(
     migrations.upgrade(engine)
 
     found = Lineage(engine, tmp_path / "locks").best("rte")
-    assert (found.prompt_sha, found.test_score) == (world.sha("ours"), 49.0)
+    assert (found.prompt, found.test_score) == (world.sha("ours"), 49.0)
     with engine.connect() as connection:
         stages = connection.scalars(text("SELECT stage FROM run ORDER BY stage")).all()
         kept = connection.scalars(text("SELECT sha FROM prompt")).all()

@@ -78,7 +78,7 @@ def test_lineage_keeps_the_whole_definition_and_no_path(svc, folder, tiny_backbo
     assert kept == json.loads(find(file).definition)
     assert VISITS.items() <= kept.items()
     assert str(folder) not in json.dumps(run.spec)
-    assert svc.lineage.best("visits").run_id == run.id
+    assert svc.lineage.best("visits").lineage == run.id
     tree = json.dumps([one.title for one in svc.lineage.ancestry(run.id).children])
     assert "visits (train)" in tree
 
@@ -142,7 +142,7 @@ def test_the_reading_of_a_port_that_equals_ours_has_runs_of_its_own(svc, write_r
     ]
     assert made[0].datasets == made[1].datasets
     assert [one.task for one in made] == ["rte-numbers", "rte-attempt"]
-    assert svc.lineage.best("rte-attempt").run_id == made[1].id
+    assert svc.lineage.best("rte-attempt").lineage == made[1].id
 
 
 def test_two_tasks_of_one_name_are_refused(svc, folder):

@@ -9,11 +9,15 @@ from mlflow import MlflowClient
 
 from mpt.peft_format import pack, unpack
 from mpt.prompt import MultitaskPrompt, SoftPrompt
-from pipelines import registration
+from pipelines import outbox, registration
+from pipelines import standing as standings
+from pipelines.best import Wanted
+from pipelines.mlflow_model import WrongBytes
 from pipelines.mlflow_server import EXPERIMENT, RegistryDown
 from pipelines.records import MULTITASK
 from pipelines.registry import Registry
 from pipelines.run_export import thin
+from pipelines.standing import Decision
 from pipelines.store import Store
 
 
@@ -60,6 +64,13 @@ def train(lineage, store, world):
     return record
 
 
+def stand(lineage, sha, standing):
+    """Give a prompt a standing, whatever the gate would say."""
+    with lineage.database.writing() as connection:
+        (one,) = registration.candidates(connection, sha)
+        standings.stand(connection, one, standing, Decision("forced", reason="a test"))
+
+
 def champion_of(client, name):
     return str(client.get_registered_model(name).aliases["champion"])
 
@@ -76,13 +87,20 @@ def test_a_published_prompt_is_a_version_with_peft_files_and_tags(
 
     name = name_of(world, "rte")
     assert published == f"{name}/1"
-    version = client.get_model_version_by_alias(name, "champion")
-    run = lineage.best("rte").run_id
+    version = client.get_model_version(name, "1")
+    run = lineage.best("rte").lineage
+    model = version.tags.pop("logged_model")
     assert version.tags == {
         "kind": "soft-prompt", "prompt_kind": "target", "task": "rte", "digest": sha,
-        "backbone_sha": world.backbone.sha, "lineage_run": run, "metric": "accuracy",
-        "validation_score": "80.0", "score_n": "40",
+        "backbone": "nano-t5", "backbone_sha": world.backbone.sha, "lineage_run": run,
+        "metric": "accuracy", "validation_score": "80.0", "validation_n": "40", "parameters": "40",
     }  # fmt: skip
+    logged = client.get_logged_model(model)
+    assert logged.tags == version.tags | {"model_name": name}
+    assert {(one.key, one.dataset_name, one.value) for one in logged.metrics} == {
+        ("validation accuracy", "validation", 80.0), ("validation_score", "validation", 80.0),
+    }  # fmt: skip
+    assert str(logged.status) == "READY"
     folder = Path(version.source.removeprefix("file://"))
     assert sorted(file.name for file in folder.iterdir()) == [
         "adapter_config.json", "adapter_model.safetensors",
@@ -144,7 +162,8 @@ def test_publishing_twice_makes_one_version(open_registry, train, client, world)
     first = open_registry().publish(sha)
 
     assert open_registry().publish(sha) == first
-    assert open_registry().publish_pending() == []
+    assert open_registry().publish_pending().told == first
+    assert open_registry().publish_pending().told == []
     assert len(client.search_model_versions(f"name = '{name_of(world, 'rte')}'")) == 1
 
 
@@ -187,6 +206,7 @@ def test_a_crash_between_any_two_steps_is_healed_by_publishing_again(
             break
         except Crash:
             pass
+        stand(lineage, sha, "champion")
         open_registry().publish_pending()
 
         (version,) = client.search_model_versions(f"name = '{name_of(world, task)}'")
@@ -198,26 +218,22 @@ def test_a_crash_between_any_two_steps_is_healed_by_publishing_again(
     assert calls > 8  # so many steps were tried
 
 
-def test_the_alias_follows_the_champion_and_the_incumbent_keeps_a_tie(
-    open_registry, train, client, world
-):
+def test_the_aliases_and_tags_follow_the_standings(open_registry, train, client, world, lineage):
     registry = open_registry()
-    seen = []
-    for number, value in enumerate([70.0, 70.0, 60.0, 75.0]):
-        registry.publish(train("rte", number, value))
-        seen.append(champion_of(client, name_of(world, "rte")))
-    assert seen == ["1", "1", "1", "4"]
-
-
-def test_an_alias_that_somebody_moved_is_set_right(open_registry, train, client, world):
-    train("rte", 1, 80.0)
-    train("rte", 2, 70.0)
-    open_registry().publish_pending()
+    shas = [train("rte", number, value) for number, value in enumerate([70.0, 75.0, 80.0])]
     name = name_of(world, "rte")
-    client.set_registered_model_alias(name, "champion", "2")
+    for sha, standing in zip(shas, ("champion", "challenger", "candidate"), strict=True):
+        stand(lineage, sha, standing)
+    registry.publish_pending()
+    assert client.get_registered_model(name).aliases == {"champion": 1, "challenger": 2}
 
-    open_registry().publish_pending()
-    assert champion_of(client, name) == "1"
+    stand(lineage, shas[2], "champion")
+    stand(lineage, shas[1], "archived")
+    registry.publish_pending()
+    assert client.get_registered_model(name).aliases == {"champion": 3}
+    tags = [client.get_model_version(name, str(one)).tags.get("standing") for one in (1, 2, 3)]
+    assert tags == ["archived", "archived", "champion"]
+    assert [lineage.best("rte").version, lineage.best("rte").alias] == [3, "champion"]
 
 
 def test_mlflow_and_sql_name_the_same_best_prompt(open_registry, train, lineage, world):
@@ -230,14 +246,20 @@ def test_mlflow_and_sql_name_the_same_best_prompt(open_registry, train, lineage,
     big = train("cb", 20, 100.0, backbone=world.other_backbone)
     registry.publish_pending()
     world.evaluate(lineage, "cb", big, 55.5)
-    world.evaluate(lineage, "rte", lineage.best("rte").prompt_sha, 1 / 3)
+    world.evaluate(lineage, "rte", lineage.best("rte").prompt, 1 / 3)
+    stand(lineage, big, "champion")
     registry.publish_pending()
 
     for task in ("rte", "cb", "unknown", "' OR 1=1 --"):
-        for backbone in (None, world.backbone.sha, world.other_backbone.sha):
-            assert registry.best_from_mlflow(task, backbone) == lineage.best(task, backbone)
-    assert registry.best_from_mlflow("rte").test_score == 1 / 3
-    assert registry.best_from_mlflow("cb").validation_score == 100.0
+        for wanted in (
+            Wanted(), Wanted(backbone="nano-t5"), Wanted(backbone=world.other_backbone.sha[:7]),
+            Wanted(backbone="other"), Wanted(metric="accuracy"), Wanted(metric="f1"),
+            Wanted(max_parameters=40), Wanted(max_parameters=39), Wanted(shots=4),
+        ):  # fmt: skip
+            assert registry.best(task, wanted) == lineage.best(task, wanted)
+    assert registry.best("rte").test_score == 1 / 3
+    assert (registry.best("cb").score, registry.best("cb").alias) == (100.0, "champion")
+    assert registry.best_of_all() == lineage.best_of_all()
 
 
 def test_a_test_score_that_came_later_reaches_the_version(
@@ -247,7 +269,7 @@ def test_a_test_score_that_came_later_reaches_the_version(
     open_registry().publish_pending()
     world.evaluate(lineage, "rte", sha, 61.5)
 
-    assert open_registry().publish_pending() == [f"{name_of(world, 'rte')}/1"]
+    assert open_registry().publish_pending().told == [f"{name_of(world, 'rte')}/1"]
     version = client.get_model_version(name_of(world, "rte"), "1")
     assert (version.tags["test_score"], version.tags["test_n"]) == ("61.5", "40")
     assert client.get_run(version.run_id).data.metrics["test accuracy"] == 61.5
@@ -263,23 +285,42 @@ def test_when_mlflow_is_down_prompts_stay_pending(lineage, store, train, tmp_pat
             registry.publish_pending()
 
     with lineage.database.reading() as connection:
-        assert registration.pending(connection) == [sha]
-    assert lineage.best("rte").prompt_sha == sha
+        (item,) = outbox.due(connection, "registry", 10)
+    assert (item.subject, item.attempts) == (sha, 1)
+    assert lineage.best("rte").prompt == sha
 
 
-def test_a_lost_mlflow_database_gets_its_champions_again(
-    lineage, store, train, tmp_path, open_registry, mlflow_tables, world
+def test_bytes_that_mlflow_changed_close_no_place(open_registry, train, client, world, lineage):
+    sha = train("rte", 1, 80.0)
+    open_registry().publish(sha)
+    version = client.get_model_version(name_of(world, "rte"), "1")
+    weights = Path(version.source.removeprefix("file://")) / "adapter_model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with lineage.database.writing() as connection:
+        registration.reopen(connection, sha, "rte")
+
+    delivered = open_registry().publish_pending()
+    assert delivered.told == []
+    assert "not those of its prompt" in delivered.failed[sha]
+    assert lineage.best("rte").version is None
+    weights.unlink()
+    with pytest.raises(WrongBytes, match="the bytes none"):
+        open_registry().publish(sha)
+
+
+def test_one_prompt_that_cannot_be_published_keeps_no_other_waiting(
+    open_registry, train, lineage, world, store
 ):
-    train("rte", 1, 70.0)
-    train("rte", 2, 80.0)
-    open_registry().publish_pending()
-    shutil.copy(mlflow_tables, tmp_path / "new.db")
-    again = Registry(lineage, store, f"sqlite:///{tmp_path}/new.db", tmp_path / "artifacts")
-    again.publish_pending()
-    again.publish_pending()
+    lost = train("rte", 1, 80.0)
+    train("cb", 2, 70.0)
+    store.path(lost).unlink()
 
-    assert again.best_from_mlflow("rte") == lineage.best("rte")
-    assert lineage.best("rte").champion
+    delivered = open_registry().publish_pending()
+    assert delivered.told == [f"{name_of(world, 'cb')}/1"]
+    assert list(delivered.failed) == [lost]
+    assert "is not in the store" in delivered.failed[lost]
+    assert (lineage.best("rte").version, lineage.best("cb").version) == (None, 1)
+    assert open_registry().publish_pending().failed.keys() == {lost}
 
 
 def test_a_new_database_is_made_ready_once_for_all_processes(lineage, tmp_path, python, capfd):

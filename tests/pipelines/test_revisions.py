@@ -10,6 +10,7 @@ from pipelines import migrations
 from pipelines.database import connect
 from pipelines.indexes import MODELS
 from pipelines.lineage import Lineage
+from pipelines.registry_tables import registrations
 
 REVISIONS = [one.revision for one in ScriptDirectory(str(migrations.HERE)).walk_revisions()][::-1]
 A, B, C, D, E, F = (letter * 64 for letter in "abcdef")
@@ -21,14 +22,15 @@ RUN = {"status": "completed", "attempt": 1, "seed": 0, "task": "rte", "backbone_
 TRAINED = {"spec": {"task": "rte", "steps": 40, "batch_size": 8}, "trained": 9, "losses_sha": E}
 PROMPT = {"task": "rte", "tasks": [], "backbone_sha": B, "num_tokens": 5, "hidden_size": 8,
           "bytes": 160, "created_at": ENDED}  # fmt: skip
-SCORE = {"dataset_sha": D, "split": "validation", "method": "prompt", "metric": "accuracy", "n": 40,
-         "is_primary": True, "low": 45.0, "high": 55.0}  # fmt: skip
+SCORE = {"dataset_sha": D, "task": "rte", "split": "validation", "method": "prompt", "n": 40,
+         "metric": "accuracy", "is_primary": True, "low": 45.0, "high": 55.0}  # fmt: skip
 # What the tables held before a revision knew a column is what they hold without it.
 ROWS = {
     "artifact": [{"sha": A, "kind": "prompt", "created_at": ENDED},
                  {"sha": C, "kind": "prompt", "created_at": ENDED},
                  {"sha": E, "kind": "losses", "created_at": ENDED},
-                 {"sha": F, "kind": "predictions", "created_at": ENDED}],
+                 {"sha": F, "kind": "predictions", "created_at": ENDED},
+                {"sha": B, "kind": "references", "created_at": ENDED}],
     "template": [{"sha": E, "task": "rte", "definition": {"a": 1}, "created_at": BEGAN}],
     "backbone": [{"sha": B, "name": "nano", "hidden_size": 8, "num_layers": 1, "num_heads": 2,
                   "parameters": 2**40, "architecture": "encoder-decoder", "created_at": BEGAN}],
@@ -59,9 +61,14 @@ ROWS = {
              {"child_sha": F, "parent_sha": C, "role": "evaluated_by", "run_id": "3" * 32}],
     "score": [SCORE | {"id": 1, "run_id": "2" * 32, "prompt_sha": C, "value": 50.0},
               SCORE | {"id": 2, "run_id": "3" * 32, "prompt_sha": C, "value": 49.5,
-                       "predictions_sha": F, "split": "test"}],
+                       "predictions_sha": F, "references_sha": B, "split": "test"}],
     "registration": [{"prompt_sha": C, "task": "rte", "run_id": "2" * 32, "model_name": "m",
-                      "version": 3, "champion": True, "test_run_id": "3" * 32}],
+                      "version": 3, "champion": True, "test_run_id": "3" * 32,
+                      "standing": "champion", "reserved_at": ENDED, "closed_at": ENDED}],
+    "promotion": [{"id": 1, "at": ENDED, "prompt_sha": C, "task": "rte", "move": "promoted",
+                   "other_sha": A, "evidence": {"p": 0.5}, "reason": None}],
+    "outbox": [{"id": 1, "sink": "registry", "what": "prompt", "subject": C, "asked": 2,
+                "asked_at": ENDED, "told_at": None, "attempts": 3, "error": "down"}],
 }  # fmt: skip
 
 
@@ -74,8 +81,11 @@ def tables(engine):
 def fill(engine):
     """Write `ROWS`, as far as this revision knows them."""
     with engine.begin() as connection:
-        for name, table in tables(engine).items():
+        found = tables(engine)
+        for name, table in found.items():
             rows = [{k: v for k, v in one.items() if k in table.c} for one in ROWS[name]]
+            if "outbox" not in found:
+                rows = [one for one in rows if one.get("kind") != "references"]
             keys = {key for row in rows for key in row}
             connection.execute(insert(table), [dict.fromkeys(keys) | row for row in rows])
 
@@ -111,14 +121,38 @@ def test_rows_of_a_revision_live_through_the_newest_and_back(revision, empty_url
     wanted = {name: table.c.keys() for name, table in tables(engine).items()}
     before = content(engine, wanted)
     assert all(before.values())
+    # The standing of a registration has a name since 0006.
+    staying = {
+        name: [one for one in columns if one != "champion"] for name, columns in wanted.items()
+    }
+    content_before = content(engine, staying)
 
     migrations.upgrade(engine)
     assert tables(engine).keys() == MODELS.tables.keys()
-    assert content(engine, wanted) == before
+    after = content(engine, staying)
+    for name, told in content_before.items():
+        # A prompt that had no place in the registry has got one.
+        extra = 1 if name == "registration" and revision < "0006" else 0
+        assert len(after[name]) == len(told) + extra
+        assert set(told) <= set(after[name])
+    with engine.connect() as connection:
+        places = connection.execute(
+            select(registrations).order_by(registrations.c.prompt_sha)
+        ).all()
+    assert places[-1].standing == "champion"
+    assert places[-1].closed_at is not None
+    if revision < "0006":
+        assert (places[0].prompt_sha, places[0].standing, places[0].version) == (
+            A,
+            "candidate",
+            None,
+        )
+        assert places[0].model_name == f"softprompt.nano-{B[:8]}.rte"
     if revision < "0005":
         for name in ("edge", "artifact"):
             columns = list(ROWS[name][0])
-            told = sorted(plain(one[key] for key in columns) for one in ROWS[name])
+            older = [one for one in ROWS[name] if one.get("kind") != "references"]
+            told = sorted(plain(one[key] for key in columns) for one in older)
             assert content(engine, {name: columns}) == {name: told}
         known = Lineage(engine, tmp_path)
         done = known.get_run("2" * 32)
