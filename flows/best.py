@@ -10,9 +10,11 @@ from cyclopts import Parameter, validators
 from flows.options import Common, print_json
 
 if TYPE_CHECKING:
-    from pipelines.best import Best
+    from pipelines.best import Best, Wanted
+    from pipelines.suggest import Near
 
 Shared = Annotated[Common | None, Parameter(name="*")]
+SHOWN = 3  # source prompts that are suggested to people; --json has all
 AtLeastOne = Parameter(validator=validators.Number(gte=1))
 
 
@@ -36,6 +38,8 @@ def best(
     common: Shared = None,
 ) -> None:
     """Say which prompt is best for a task, or for each, by validation score.
+
+    For a task that has none it says which source prompt to start from, and why (exit status 3).
 
     Parameters
     ----------
@@ -67,7 +71,11 @@ def best(
         found = queries.best_of_all(wanted, from_mlflow)
         print_json([asdict(one) for one in found]) if common.json else _show_all(found)
         return
-    one = queries.best_prompt(task, wanted, from_mlflow)
+    try:
+        one = queries.best_prompt(task, wanted, from_mlflow)
+    except queries.NoPrompt:
+        _suggest(task, wanted, common.json)
+        raise
     print_json(asdict(one)) if common.json else _show(one)
 
 
@@ -158,6 +166,39 @@ def publish(*, common: Shared = None) -> None:
     common.use()
     said = standings.publish()
     print_json(said) if common.json else sys.stdout.write(f"{said['said']}\n")
+
+
+def _suggest(task: str, wanted: "Wanted", as_json: bool) -> None:
+    """Print which source prompts a new task could start from, if there are any."""
+    from flows import queries
+
+    suggested = queries.suggested_sources(task, wanted)
+    if suggested is None:
+        return
+    if as_json:
+        print_json(asdict(suggested) | {"prompt": None})
+        return
+    for one in suggested.sources[:SHOWN]:
+        version = f"{one.model}/{one.version}" if one.version else "not registered yet"
+        sys.stdout.write(
+            f"start from {one.prompt[:12]} ({version}): affinity {one.affinity:.2f}, its mean "
+            f"validation score {one.score:.1f}\n"
+        )
+        sys.stdout.writelines(f"  {_evidence(near)}\n" for near in one.evidence)
+    if suggested.skipped:
+        sys.stdout.write(f"not compared, rows are not here: {', '.join(suggested.skipped)}\n")
+    sys.stdout.write(f"prompt-transfer adapt {task} --from {suggested.sources[0].prompt[:12]}\n")
+
+
+def _evidence(near: "Near") -> str:
+    if near.target is None:
+        return f"{near.similarity:.2f}  rows like those of its source task {near.source_task}"
+    reached = "" if near.score is None else f", which reached {near.score:.1f} from it"
+    scratch = "" if near.scratch is None else f" and {near.scratch:.1f} from scratch"
+    return (
+        f"{near.similarity:.2f}  rows {near.rows:.2f} like those of {near.target}{reached}{scratch}"
+        f"; its task vector is {near.vectors:.2f} like that of {near.source_task}"
+    )
 
 
 def _show(best: "Best") -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flows.settings import open_lineage, open_registry
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pipelines.lineage import Lineage
     from pipelines.services import Services
     from pipelines.spec import AdaptSpec
+    from pipelines.suggest import Suggested
 
 
 MAKERS = {MULTITASK: "learn SPEC", GROUP: "adapt TASK TASK --together"}
@@ -60,6 +62,23 @@ def best_of_all(wanted: Wanted, from_mlflow: bool) -> list[Best]:
             return registry.best_of_all(wanted)
     with open_lineage() as lineage:
         return lineage.best_of_all(wanted)
+
+
+def suggested_sources(task: str, wanted: Wanted) -> "Suggested | None":
+    """Return which source prompts to start from.
+
+    None: there is none for the backbone, or the rows of the task are not here.
+    """
+    sources = Wanted(backbone=wanted.backbone)
+    with open_lineage() as lineage:
+        if task in MAKERS or lineage.best(MULTITASK, sources) is None:
+            return None
+    from flows.settings import open_services
+    from pipelines.suggest import suggest
+
+    with open_services() as svc, suppress(LookupError, ValueError):
+        return suggest(task, svc, sources)
+    return None
 
 
 def task_name(given: str) -> str:

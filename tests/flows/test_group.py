@@ -37,7 +37,7 @@ def test_targets_that_share_a_prompt_are_tested_counted_and_found_again(
         tree = home.run("lineage", one["prompt"]).out
         assert "made by: adapt group" in tree
         assert source_of(home)[:12] in tree
-    assert home.run("best", "group", "--json").json["prompt_sha"] == found["prompt"]
+    assert home.run("best", "group", "--json").json["prompt"] == found["prompt"]
     before, runs = home.query("SELECT id FROM run ORDER BY id"), home.runs()
 
     again = home.run(*TOGETHER, tiny_backbone)

@@ -92,7 +92,7 @@ def test_a_vanilla_prompt_becomes_champion_of_its_task(home, save):
     assert said.status == 0, said.err
     assert "accuracy" in said.out
     assert "on 12 validation rows" in said.out
-    assert home.run("best", "rte", "--json").json["champion"]
+    assert home.run("best", "rte", "--json").json["alias"] == "champion"
 
 
 def test_a_known_prompt_is_not_taken_in_for_other_tasks(home, save):

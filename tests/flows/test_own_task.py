@@ -84,7 +84,7 @@ def test_it_is_adapted_to_and_is_asked_for_by_name_or_file(after_transfer, visit
     assert adapted["unregistered"] == ""
     for asked in ("visits", "visits.yaml"):
         best = home.run("best", asked, "--json").json
-        assert best["prompt_sha"] == adapted["prompt"]
+        assert best["prompt"] == adapted["prompt"]
         assert home.run("best", asked, "--from-mlflow", "--json").json == best
     assert home.run("lineage", adapted["prompt"]).status == 0
 

@@ -28,7 +28,7 @@ sys.stderr.write(" report" if "pipelines.report" in sys.modules else "")
 @pytest.mark.parametrize("command", ["--help", "best cola", "lineage {prompt}", "methods"])
 def test_a_question_imports_nothing_that_it_does_not_need(command, transferred):
     home = transferred[0]
-    prompt = home.run("best", "cola", "--json").json["prompt_sha"]
+    prompt = home.run("best", "cola", "--json").json["prompt"]
     asked = subprocess.run(
         [sys.executable, "-c", LOADED, *command.format(prompt=prompt).split()],
         env={**os.environ, **home.settings, "PYTHONPATH": str(ROOT)},
@@ -63,7 +63,7 @@ def test_digests_are_whole_however_narrow_the_terminal_is(columns, transferred, 
     monkeypatch.setenv("COLUMNS", columns)
     home = transferred[0]
     best = home.run("best", "cola", "--json").json
-    for digest in (best["prompt_sha"], best["backbone_sha"], best["run_id"]):
+    for digest in (best["prompt"], best["backbone_sha"], best["lineage"]):
         assert digest in home.run("best", "cola").out
 
 
