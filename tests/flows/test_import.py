@@ -86,13 +86,16 @@ def test_a_prompt_is_taken_in_once_and_is_the_root_of_what_is_made_of_it(home, s
     assert sha[:12] in tree
 
 
-def test_a_vanilla_prompt_becomes_champion_of_its_task(home, save):
+def test_a_vanilla_prompt_is_registered_and_judged_like_any_other(home, save):
     folder, _ = save(one(num_transformer_submodules=1))
     said = home.run("import", folder, "--task", "rte")
     assert said.status == 0, said.err
     assert "accuracy" in said.out
     assert "on 12 validation rows" in said.out
-    assert home.run("best", "rte", "--json").json["alias"] == "champion"
+    best = home.run("best", "rte", "--json").json
+    assert (best["version"], best["alias"], best["score"]) == (1, None, 50.0)
+    (declined,) = home.run("moves", "rte", "--json").json
+    assert "does not beat the majority class, 50.00" in declined["refused"]
 
 
 def test_a_known_prompt_is_not_taken_in_for_other_tasks(home, save):
