@@ -12,10 +12,8 @@ from sqlalchemy import (
     Subquery,
     and_,
     func,
-    literal,
     select,
     text,
-    union_all,
 )
 
 from pipelines.lookup import called
@@ -84,16 +82,21 @@ SHOTS = runs.c.spec["draw"]["shots"].as_integer()
 PARAMETERS = func.coalesce(runs.c.trained, prompts.c.num_tokens * prompts.c.hidden_size)
 
 
-def ranking(
-    connection: Connection, task: str | None, wanted: Wanted = ALL, limit: int = 1
-) -> list[Best]:
-    """Return the `limit` best prompts for `task`, best first; None is for each task that has any.
+def ranking(connection: Connection, task: str, wanted: Wanted = ALL, limit: int = 1) -> list[Best]:
+    """Return the `limit` best prompts for `task`, best first.
 
     Of equal scores the smaller digest wins, so that everybody gives the same answer.
     """
-    tasks = _all_tasks() if task is None else select(literal(task).label("task")).cte("tasks")
-    rows = connection.execute(_all_of(_chosen(tasks, wanted, limit))).all()
-    return [_answer(row) for row in sorted(rows, key=_order)]
+    chosen = _top(wanted).where(scores.c.task == task).limit(limit)
+    return _answers(connection, chosen.subquery())
+
+
+def best_of_all(connection: Connection, wanted: Wanted = ALL) -> list[Best]:
+    """Return the best prompt for each task that has any, in the order of their names."""
+    tasks = _all_tasks()
+    top = _top(wanted).where(scores.c.task == tasks.c.task).limit(1).correlate(tasks)
+    ids = select(top.scalar_subquery().label("id")).select_from(tasks)
+    return _answers(connection, ids.subquery())
 
 
 def best_prompts(
@@ -110,7 +113,8 @@ def best_prompts(
     import pandas
 
     with lineage.database.reading() as connection:
-        found = ranking(connection, task, wanted, limit)
+        names = [task] if task else [one.task for one in best_of_all(connection, wanted)]
+        found = [one for name in names for one in ranking(connection, name, wanted, limit)]
     columns = list(Best.__annotations__)
     return pandas.DataFrame([asdict(one) for one in found], columns=columns)
 
@@ -133,11 +137,8 @@ def _all_tasks() -> CTE:
     return walk.union_all(select(after.scalar_subquery()).where(walk.c.task.is_not(None)))
 
 
-def _chosen(tasks: CTE, wanted: Wanted, limit: int) -> Subquery:
-    """Select the ids of the best scores of each of `tasks`: each is found by the index alone."""
-    top = _top(wanted).where(scores.c.task == tasks.c.task).correlate(tasks)
-    places = [top.offset(place).limit(1).scalar_subquery() for place in range(limit)]
-    return union_all(*(select(place.label("id")).select_from(tasks) for place in places)).subquery()
+def _answers(connection: Connection, ids: Subquery) -> list[Best]:
+    return [_answer(row) for row in sorted(connection.execute(_all_of(ids)), key=_order)]
 
 
 def _top(wanted: Wanted) -> Select[Any]:

@@ -147,7 +147,7 @@ class Lineage:
     def best_of_all(self, wanted: Wanted = ALL) -> list[Best]:
         """Return the best prompt for each task that has any, in the order of their names."""
         with self.database.reading() as connection:
-            return best.ranking(connection, None, wanted)
+            return best.best_of_all(connection, wanted)
 
     def version(self, prompt_sha: str, task: str) -> str:
         """Return `name/version` of a prompt in the model registry; empty if it is not there."""
