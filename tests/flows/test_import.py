@@ -95,8 +95,7 @@ def test_a_vanilla_prompt_is_registered_and_judged_like_any_other(home, save):
     best = home.run("best", "rte", "--json").json
     assert (best["version"], best["alias"]) == (1, None)
     (declined,) = home.run("moves", "rte", "--json").json
-    said = f"{best['score']:.2f} does not beat the majority class, 50.00"
-    assert said in declined["refused"]
+    assert f"{best['score']:.2f} does not beat the majority class" in declined["refused"]
 
 
 def test_a_known_prompt_is_not_taken_in_for_other_tasks(home, save):
