@@ -111,28 +111,6 @@ def best(task: str, /, *, from_mlflow: bool = False, common: Shared = None) -> N
         sys.stdout.write(show(found))
 
 
-def lineage(prompt_or_run: str, /, *, common: Shared = None) -> None:
-    """Print what a prompt or a run was made from, as a tree.
-
-    Parameters
-    ----------
-    prompt_or_run
-        A digest or a run id, or the first 6 digits of one.
-    """
-    from flows import tables
-    from flows.settings import open_lineage
-    from pipelines.ancestry import to_json
-
-    common = common or Common()
-    common.use()
-    with open_lineage() as known:
-        tree = known.ancestry(prompt_or_run)
-    if common.json:
-        print_json(to_json(tree))
-    else:
-        tables.show_tree(tree)
-
-
 def show(best: "Best") -> str:
     """Return the best prompt of a task, for people."""
     test = f"{best.test_score:.2f} (n = {best.test_n:,})" if best.test_n else "not tested"
