@@ -112,7 +112,7 @@ def show_matrix(answer: Answer) -> None:
         aligned(("sources", *targets), rows)
     _say(
         "\ngain in points over prompt tuning from scratch of equal budget, its 95 % interval, and "
-        "n seeds of each\n! negative transfer, ? maybe; v: validation scores, as not both were tested"
+        "n seeds of each\n! negative transfer, ? maybe; v: validation scores, not both were tested"
     )
 
 
