@@ -23,23 +23,30 @@ first_run (id) AS (  -- the run that was asked for; or who made, or may have sav
     UNION
     SELECT run_id FROM edge WHERE child_sha = :id
     UNION
-    SELECT run_id FROM score WHERE predictions_sha = :id
+    SELECT score.run_id
+    FROM artifact
+    CROSS JOIN score
+    WHERE artifact.sha = :id AND artifact.kind = 'predictions'
+        AND score.predictions_sha = artifact.sha
     UNION
     SELECT earlier.id
-    FROM run AS later
-    JOIN run AS earlier
-        ON earlier.request_sha = later.request_sha AND earlier.attempt < later.attempt
-    WHERE later.resumed_sha = :id
+    FROM artifact
+    CROSS JOIN run AS later
+    CROSS JOIN run AS earlier
+    WHERE artifact.sha = :id AND artifact.kind = 'checkpoint'
+        AND later.resumed_sha = artifact.sha
+        AND earlier.request_sha = later.request_sha AND earlier.attempt < later.attempt
 ),
 walk (sha, generation) AS (
     SELECT read.prompt_sha, 1
     FROM first_run
-    JOIN run_prompt AS read ON read.run_id = first_run.id AND read.role <> 'made'
+    CROSS JOIN run_prompt AS read
+    WHERE read.run_id = first_run.id AND read.role <> 'made'
     UNION  -- not UNION ALL: it drops what is known, so a mesh stays small
     SELECT edge.parent_sha, walk.generation + 1
     FROM walk
-    JOIN edge ON edge.child_sha = walk.sha
-    WHERE walk.generation < 64
+    CROSS JOIN edge
+    WHERE edge.child_sha = walk.sha AND walk.generation < 64
 ),
 prompt_behind (sha, generation) AS (
     SELECT sha, MIN(generation)
@@ -49,7 +56,8 @@ prompt_behind (sha, generation) AS (
 made (run_id, prompt_sha, generation) AS (
     SELECT run_prompt.run_id, prompt_behind.sha, prompt_behind.generation
     FROM prompt_behind
-    JOIN run_prompt ON run_prompt.prompt_sha = prompt_behind.sha AND run_prompt.role = 'made'
+    CROSS JOIN run_prompt
+    WHERE run_prompt.prompt_sha = prompt_behind.sha AND run_prompt.role = 'made'
 ),
 run_behind (id, generation) AS (
     SELECT id, MIN(generation)
@@ -63,11 +71,13 @@ walk_data (sha, generation) AS (
     UNION
     SELECT run_dataset.dataset_sha, run_behind.generation
     FROM run_behind
-    JOIN run_dataset ON run_dataset.run_id = run_behind.id
+    CROSS JOIN run_dataset
+    WHERE run_dataset.run_id = run_behind.id
     UNION
     SELECT draw.of_sha, walk_data.generation
     FROM walk_data
-    JOIN draw ON draw.dataset_sha = walk_data.sha
+    CROSS JOIN draw
+    WHERE draw.dataset_sha = walk_data.sha
 ),
 data_behind (sha, generation) AS (
     SELECT sha, MIN(generation) FROM walk_data GROUP BY sha
@@ -75,11 +85,13 @@ data_behind (sha, generation) AS (
 score_behind (id, generation) AS (
     SELECT score.id, run_behind.generation
     FROM run_behind
-    JOIN score ON score.run_id = run_behind.id AND score.is_primary
+    CROSS JOIN score
+    WHERE score.run_id = run_behind.id AND score.is_primary
     UNION
     SELECT score.id, prompt_behind.generation
     FROM prompt_behind
-    JOIN score ON score.prompt_sha = prompt_behind.sha AND score.is_primary
+    CROSS JOIN score
+    WHERE score.prompt_sha = prompt_behind.sha AND score.is_primary
 ),
 link (generation, type, id, role, of_id, detail) AS (
     SELECT 0, 'run', id, 'asked for', NULL, NULL FROM run WHERE id = :id
@@ -103,36 +115,43 @@ link (generation, type, id, role, of_id, detail) AS (
     UNION
     SELECT prompt_behind.generation, 'prompt', prompt_behind.sha, read.role, read.run_id, NULL
     FROM run_behind
-    JOIN run_prompt AS read ON read.run_id = run_behind.id AND read.role <> 'made'
+    CROSS JOIN run_prompt AS read
     JOIN prompt_behind ON prompt_behind.sha = read.prompt_sha
+    WHERE read.run_id = run_behind.id AND read.role <> 'made'
     UNION
     SELECT run_behind.generation, 'dataset', read.dataset_sha, read.role, read.run_id, NULL
     FROM run_behind
-    JOIN run_dataset AS read ON read.run_id = run_behind.id
+    CROSS JOIN run_dataset AS read
+    WHERE read.run_id = run_behind.id
     UNION
     SELECT
         data_behind.generation, 'dataset', draw.of_sha, 'drawn from', draw.dataset_sha,
         draw.shots || CASE WHEN draw.per_class THEN ' per class' ELSE '' END
             || ' drawn by seed ' || draw.seed || ' of '
     FROM data_behind
-    JOIN draw ON draw.dataset_sha = data_behind.sha
+    CROSS JOIN draw
+    WHERE draw.dataset_sha = data_behind.sha
     UNION
     SELECT data_behind.generation, 'template', dataset.template_sha, 'rendered by', dataset.sha, NULL
     FROM data_behind
-    JOIN dataset ON dataset.sha = data_behind.sha AND dataset.template_sha IS NOT NULL
+    CROSS JOIN dataset
+    WHERE dataset.sha = data_behind.sha AND dataset.template_sha IS NOT NULL
     UNION
     SELECT prompt_behind.generation, 'backbone', prompt.backbone_sha, 'on', prompt.sha, NULL
     FROM prompt_behind
-    JOIN prompt ON prompt.sha = prompt_behind.sha
+    CROSS JOIN prompt
+    WHERE prompt.sha = prompt_behind.sha
     UNION
     SELECT run_behind.generation, 'backbone', run.backbone_sha, 'on', run.id, NULL
     FROM run_behind
-    JOIN run ON run.id = run_behind.id AND run.backbone_sha IS NOT NULL
-    WHERE NOT EXISTS (SELECT 1 FROM run_prompt WHERE run_prompt.run_id = run.id)
+    CROSS JOIN run
+    WHERE run.id = run_behind.id AND run.backbone_sha IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM run_prompt WHERE run_prompt.run_id = run.id)
     UNION
     SELECT run_behind.generation, 'checkpoint', run.resumed_sha, 'resumed from', run.id, NULL
     FROM run_behind
-    JOIN run ON run.id = run_behind.id AND run.resumed_sha IS NOT NULL
+    CROSS JOIN run
+    WHERE run.id = run_behind.id AND run.resumed_sha IS NOT NULL
 )
 SELECT
     link.generation AS generation,
@@ -172,7 +191,8 @@ SELECT
     COALESCE(score.prompt_sha, score.run_id), score.metric, dataset.task || ' ' || dataset.sha,
     NULL, NULL, score.value, score.n
 FROM score_behind
-JOIN score ON score.id = score_behind.id
-JOIN dataset ON dataset.sha = score.dataset_sha
+CROSS JOIN score
+CROSS JOIN dataset
+WHERE score.id = score_behind.id AND dataset.sha = score.dataset_sha
 GROUP BY score.id, dataset.sha
 ORDER BY generation, type, role, started_at, id, of_id;

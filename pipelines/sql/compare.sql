@@ -27,8 +27,10 @@ making (side, run_id, place) AS (  -- the first run that made it counts
         run.id,
         ROW_NUMBER() OVER (PARTITION BY asked.side ORDER BY run.ended_at, run.id)
     FROM asked
-    JOIN run_prompt ON run_prompt.prompt_sha = asked.sha AND run_prompt.role = 'made'
-    JOIN run ON run.id = run_prompt.run_id AND run.status = 'completed'
+    CROSS JOIN run_prompt
+    CROSS JOIN run
+    WHERE run_prompt.prompt_sha = asked.sha AND run_prompt.role = 'made'
+        AND run.id = run_prompt.run_id AND run.status = 'completed'
 ),
 scored (side, id, place) AS (  -- of several scores on the same examples, the newest
     SELECT
@@ -39,7 +41,8 @@ scored (side, id, place) AS (  -- of several scores on the same examples, the ne
             ORDER BY score.id DESC
         )
     FROM asked
-    JOIN score ON score.prompt_sha = asked.sha
+    CROSS JOIN score
+    WHERE score.prompt_sha = asked.sha
 )
 SELECT
     making.side AS side,
@@ -54,37 +57,40 @@ SELECT
     CAST(NULL AS BIGINT) AS n,
     CAST(run.spec AS TEXT) AS text
 FROM making
-JOIN run ON run.id = making.run_id
-WHERE making.place = 1
+CROSS JOIN run
+WHERE making.place = 1 AND run.id = making.run_id
 UNION ALL
 SELECT
     making.side, 'data', run_dataset.role, dataset.task, dataset.sha, NULL, NULL, NULL, NULL,
     dataset.num_rows, NULL
 FROM making
-JOIN run_dataset ON run_dataset.run_id = making.run_id
-JOIN dataset ON dataset.sha = run_dataset.dataset_sha
-WHERE making.place = 1
+CROSS JOIN run_dataset
+CROSS JOIN dataset
+WHERE making.place = 1 AND run_dataset.run_id = making.run_id
+    AND dataset.sha = run_dataset.dataset_sha
 UNION ALL
 SELECT
     making.side, 'prompt', run_prompt.role, prompt.task, prompt.sha, NULL, NULL, NULL, NULL,
     prompt.num_tokens, NULL
 FROM making
-JOIN run_prompt ON run_prompt.run_id = making.run_id AND run_prompt.role <> 'made'
-JOIN prompt ON prompt.sha = run_prompt.prompt_sha
-WHERE making.place = 1
+CROSS JOIN run_prompt
+CROSS JOIN prompt
+WHERE making.place = 1 AND run_prompt.run_id = making.run_id AND run_prompt.role <> 'made'
+    AND prompt.sha = run_prompt.prompt_sha
 UNION ALL
 SELECT
     asked.side, 'backbone', 'on', backbone.name, backbone.sha, NULL, NULL, NULL, NULL,
     backbone.parameters, NULL
 FROM asked
-JOIN prompt ON prompt.sha = asked.sha
-JOIN backbone ON backbone.sha = prompt.backbone_sha
+CROSS JOIN prompt
+CROSS JOIN backbone
+WHERE prompt.sha = asked.sha AND backbone.sha = prompt.backbone_sha
 UNION ALL
 SELECT
     scored.side, 'score', score.split, dataset.task, dataset.sha, score.metric, score.value,
     score.low, score.high, score.n, score.predictions_sha
 FROM scored
-JOIN score ON score.id = scored.id
-JOIN dataset ON dataset.sha = score.dataset_sha
-WHERE scored.place = 1
+CROSS JOIN score
+CROSS JOIN dataset
+WHERE scored.place = 1 AND score.id = scored.id AND dataset.sha = score.dataset_sha
 ORDER BY what, side, role, name, sha, metric;

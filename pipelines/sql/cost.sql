@@ -2,7 +2,7 @@
 --
 -- Parameters
 --   prompt          a whole digest; or '' for the dearest prompts
---   limit           how many of the dearest
+--   limit           how many of the dearest: of those that a single run took longest to make
 -- Columns; a row for each prompt, the dearest in seconds first
 --   prompt_sha      the prompt
 --   kind            teacher, source, target or context
@@ -21,14 +21,14 @@ WITH RECURSIVE
 asked (sha) AS (
     SELECT sha FROM prompt WHERE sha = :prompt
     UNION ALL
-    SELECT sha
+    SELECT DISTINCT sha
     FROM (
         SELECT run_prompt.prompt_sha AS sha
         FROM run
-        JOIN run_prompt ON run_prompt.run_id = run.id AND run_prompt.role = 'made'
-        WHERE :prompt = '' AND run.status = 'completed'
-        GROUP BY run_prompt.prompt_sha
-        ORDER BY COALESCE(SUM(run.seconds), 0) DESC, run_prompt.prompt_sha
+        CROSS JOIN run_prompt
+        WHERE run.status = 'completed' AND run.seconds >= 0 AND :prompt = ''
+            AND run_prompt.run_id = run.id AND run_prompt.role = 'made'
+        ORDER BY run.seconds DESC, run.id
         LIMIT :limit
     ) AS dearest
 ),
@@ -37,7 +37,8 @@ behind (root, sha) AS (
     UNION  -- not UNION ALL: it drops what is known, so each is counted once
     SELECT behind.root, edge.parent_sha
     FROM behind
-    JOIN edge ON edge.child_sha = behind.sha
+    CROSS JOIN edge
+    WHERE edge.child_sha = behind.sha
 ),
 effort (root, sha, seconds, steps, examples, trained, attempts, lost_seconds) AS (
     SELECT
@@ -54,8 +55,10 @@ effort (root, sha, seconds, steps, examples, trained, attempts, lost_seconds) AS
             WHERE lost.request_sha = run.request_sha AND lost.status IN ('failed', 'abandoned')
         )
     FROM behind
-    JOIN run_prompt ON run_prompt.prompt_sha = behind.sha AND run_prompt.role = 'made'
-    JOIN run ON run.id = run_prompt.run_id AND run.status = 'completed'
+    CROSS JOIN run_prompt
+    CROSS JOIN run
+    WHERE run_prompt.prompt_sha = behind.sha AND run_prompt.role = 'made'
+        AND run.id = run_prompt.run_id AND run.status = 'completed'
 ),
 total (root, own, prompts, seconds, steps, examples, trained, attempts, lost_seconds) AS (
     SELECT
@@ -90,7 +93,8 @@ SELECT
     its.seconds + its.lost_seconds + COALESCE(theirs.seconds + theirs.lost_seconds, 0)
         AS total_seconds
 FROM asked
-JOIN prompt ON prompt.sha = asked.sha
-JOIN total AS its ON its.root = prompt.sha AND its.own = 1
-LEFT JOIN total AS theirs ON theirs.root = prompt.sha AND theirs.own = 0
+CROSS JOIN prompt
+JOIN total AS its ON its.root = asked.sha AND its.own = 1
+LEFT JOIN total AS theirs ON theirs.root = asked.sha AND theirs.own = 0
+WHERE prompt.sha = asked.sha
 ORDER BY its.seconds DESC, prompt.sha;

@@ -19,42 +19,57 @@ WITH RECURSIVE
 data (sha) AS (  -- the dataset that was asked for, and whatever was drawn from it
     SELECT sha FROM dataset WHERE sha = :id
     UNION
-    SELECT sha FROM dataset WHERE template_sha = :id
+    SELECT dataset.sha
+    FROM template
+    CROSS JOIN dataset
+    WHERE template.sha = :id AND dataset.template_sha = template.sha
     UNION
-    SELECT draw.dataset_sha FROM data JOIN draw ON draw.of_sha = data.sha
+    SELECT draw.dataset_sha FROM data CROSS JOIN draw WHERE draw.of_sha = data.sha
+),
+resumed (run_id, sha) AS (
+    SELECT run.id, artifact.sha
+    FROM artifact
+    CROSS JOIN run
+    WHERE artifact.sha = :id AND artifact.kind = 'checkpoint' AND run.resumed_sha = artifact.sha
 ),
 first_run (id) AS (
     SELECT id FROM run WHERE id = :id
     UNION
-    SELECT run_dataset.run_id FROM data JOIN run_dataset ON run_dataset.dataset_sha = data.sha
+    SELECT run_dataset.run_id
+    FROM data
+    CROSS JOIN run_dataset
+    WHERE run_dataset.dataset_sha = data.sha
     UNION
     SELECT id FROM run WHERE backbone_sha = :id
     UNION
-    SELECT id FROM run WHERE resumed_sha = :id
+    SELECT run_id FROM resumed
 ),
 walk (sha, generation) AS (
     SELECT sha, 0 FROM prompt WHERE sha = :id
     UNION
     SELECT run_prompt.prompt_sha, 0
     FROM first_run
-    JOIN run_prompt ON run_prompt.run_id = first_run.id AND run_prompt.role = 'made'
+    CROSS JOIN run_prompt
+    WHERE run_prompt.run_id = first_run.id AND run_prompt.role = 'made'
     UNION  -- not UNION ALL: it drops what is known, so a mesh stays small
     SELECT edge.child_sha, walk.generation + 1
     FROM walk
-    JOIN edge ON edge.parent_sha = walk.sha
-    WHERE walk.generation < 64
+    CROSS JOIN edge
+    WHERE edge.parent_sha = walk.sha AND walk.generation < 64
 ),
 prompt_below (sha, generation) AS (
     SELECT walk.sha, MIN(walk.generation)
     FROM walk
-    JOIN prompt ON prompt.sha = walk.sha
+    CROSS JOIN prompt
+    WHERE prompt.sha = walk.sha
     GROUP BY walk.sha
 ),
 read (run_id, prompt_sha, role, generation) AS (
     SELECT run_prompt.run_id, prompt_below.sha, run_prompt.role, prompt_below.generation + 1
     FROM prompt_below
-    JOIN run_prompt ON run_prompt.prompt_sha = prompt_below.sha AND run_prompt.role <> 'made'
-    WHERE prompt_below.generation < 64
+    CROSS JOIN run_prompt
+    WHERE run_prompt.prompt_sha = prompt_below.sha AND run_prompt.role <> 'made'
+        AND prompt_below.generation < 64
 ),
 run_below (id, generation) AS (
     SELECT id, MIN(generation)
@@ -74,33 +89,42 @@ link (generation, type, id, role, of_id) AS (
     UNION
     SELECT 0, 'template', sha, 'asked for', NULL FROM template WHERE sha = :id
     UNION
-    SELECT 0, 'dataset', sha, 'rendered', template_sha FROM dataset WHERE template_sha = :id
+    SELECT 0, 'dataset', dataset.sha, 'rendered', template.sha
+    FROM data
+    CROSS JOIN dataset
+    CROSS JOIN template
+    WHERE dataset.sha = data.sha AND template.sha = :id AND dataset.template_sha = template.sha
     UNION
     SELECT 0, 'dataset', draw.dataset_sha, 'drawn', data.sha
     FROM data
-    JOIN draw ON draw.of_sha = data.sha
+    CROSS JOIN draw
+    WHERE draw.of_sha = data.sha
     UNION
     SELECT 0, 'run', run_dataset.run_id, run_dataset.role, data.sha
     FROM data
-    JOIN run_dataset ON run_dataset.dataset_sha = data.sha
+    CROSS JOIN run_dataset
+    WHERE run_dataset.dataset_sha = data.sha
     UNION
     SELECT 0, 'run', id, 'on', backbone_sha FROM run WHERE backbone_sha = :id
     UNION
-    SELECT 0, 'run', id, 'resumed', resumed_sha FROM run WHERE resumed_sha = :id
+    SELECT 0, 'run', run_id, 'resumed', sha FROM resumed
     UNION
     SELECT generation, 'run', run_id, role, prompt_sha FROM read
     UNION
     SELECT run_below.generation, 'prompt', run_prompt.prompt_sha, 'made', run_below.id
     FROM run_below
-    JOIN run_prompt ON run_prompt.run_id = run_below.id AND run_prompt.role = 'made'
+    CROSS JOIN run_prompt
+    WHERE run_prompt.run_id = run_below.id AND run_prompt.role = 'made'
     UNION
     SELECT run_below.generation, 'predictions', score.predictions_sha, 'answered', run_below.id
     FROM run_below
-    JOIN score ON score.run_id = run_below.id AND score.predictions_sha IS NOT NULL
+    CROSS JOIN score
+    WHERE score.run_id = run_below.id AND score.predictions_sha IS NOT NULL
     UNION
     SELECT run_below.generation, 'adapter', edge.child_sha, 'exported', run_below.id
     FROM run_below
-    JOIN edge ON edge.run_id = run_below.id AND edge.role = 'exported_as'
+    CROSS JOIN edge
+    WHERE edge.run_id = run_below.id AND edge.role = 'exported_as'
 )
 SELECT
     link.generation AS generation,
@@ -140,6 +164,7 @@ SELECT
     COALESCE(score.prompt_sha, score.run_id), score.metric, dataset.task || ' ' || dataset.sha,
     NULL, NULL, score.value, score.n
 FROM run_below
-JOIN score ON score.run_id = run_below.id AND score.is_primary
-JOIN dataset ON dataset.sha = score.dataset_sha
+CROSS JOIN score
+CROSS JOIN dataset
+WHERE score.run_id = run_below.id AND score.is_primary AND dataset.sha = score.dataset_sha
 ORDER BY generation, type, role, started_at, id, of_id;

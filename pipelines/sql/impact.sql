@@ -20,69 +20,82 @@ WITH RECURSIVE
 data (sha) AS (
     SELECT sha FROM dataset WHERE sha = :id
     UNION
-    SELECT draw.dataset_sha FROM data JOIN draw ON draw.of_sha = data.sha
+    SELECT draw.dataset_sha FROM data CROSS JOIN draw WHERE draw.of_sha = data.sha
 ),
-read (run_id, of_id, role) AS (  -- what completed runs read of what is withdrawn
+read (run_id, of_id, role) AS (  -- who was trained or chosen by what is withdrawn
     SELECT run.id, data.sha, run_dataset.role
     FROM data
-    JOIN run_dataset ON run_dataset.dataset_sha = data.sha
-    JOIN run ON run.id = run_dataset.run_id AND run.status = 'completed'
+    CROSS JOIN run_dataset
+    CROSS JOIN run
+    WHERE run_dataset.dataset_sha = data.sha AND run_dataset.role <> 'test'
+        AND run.id = run_dataset.run_id AND run.status = 'completed'
     UNION ALL
     SELECT id, backbone_sha, 'on' FROM run WHERE backbone_sha = :id AND status = 'completed'
+),
+told (id, run_id, predictions_sha, of_id, role) AS (  -- scores of these runs, or on that data
+    SELECT score.id, score.run_id, score.predictions_sha, read.of_id, read.role
+    FROM read
+    CROSS JOIN score
+    WHERE score.run_id = read.run_id
+    UNION ALL
+    SELECT score.id, score.run_id, score.predictions_sha, data.sha, score.split
+    FROM data
+    CROSS JOIN score
+    WHERE score.dataset_sha = data.sha
 ),
 walk (sha, generation) AS (
     SELECT sha, 0 FROM prompt WHERE sha = :id
     UNION
     SELECT run_prompt.prompt_sha, 0
     FROM read
-    JOIN run_prompt ON run_prompt.run_id = read.run_id AND run_prompt.role = 'made'
-    WHERE read.role <> 'test'
+    CROSS JOIN run_prompt
+    WHERE run_prompt.run_id = read.run_id AND run_prompt.role = 'made'
     UNION  -- not UNION ALL: it drops what is known, so a mesh stays small
     SELECT edge.child_sha, walk.generation + 1
     FROM walk
-    JOIN edge ON edge.parent_sha = walk.sha
-    WHERE walk.generation < 64
+    CROSS JOIN edge
+    WHERE edge.parent_sha = walk.sha AND walk.generation < 64
 ),
 fallen (sha, generation) AS (  -- the prompts among them
     SELECT walk.sha, MIN(walk.generation)
     FROM walk
-    JOIN prompt ON prompt.sha = walk.sha
+    CROSS JOIN prompt
+    WHERE prompt.sha = walk.sha
     GROUP BY walk.sha
 ),
 resting (type, id, score_id, generation, run_id, of_id, role) AS (
     SELECT 'prompt', run_prompt.prompt_sha, 0, 0, read.run_id, read.of_id, read.role
     FROM read
-    JOIN run_prompt ON run_prompt.run_id = read.run_id AND run_prompt.role = 'made'
-    WHERE read.role <> 'test'
+    CROSS JOIN run_prompt
+    WHERE run_prompt.run_id = read.run_id AND run_prompt.role = 'made'
     UNION ALL
     SELECT
         artifact.kind, edge.child_sha, 0, fallen.generation + 1, edge.run_id, fallen.sha, edge.role
     FROM fallen
-    JOIN edge ON edge.parent_sha = fallen.sha
-    JOIN artifact ON artifact.sha = edge.child_sha
-    WHERE fallen.generation < 64
+    CROSS JOIN edge
+    CROSS JOIN artifact
+    WHERE edge.parent_sha = fallen.sha AND fallen.generation < 64
+        AND artifact.sha = edge.child_sha
     UNION ALL
-    SELECT 'predictions', score.predictions_sha, 0, 0, read.run_id, read.of_id, read.role
-    FROM read
-    JOIN score ON score.run_id = read.run_id AND score.predictions_sha IS NOT NULL
-    WHERE read.role <> 'test' OR score.dataset_sha = read.of_id
+    SELECT 'score', run_id, id, 0, run_id, of_id, role FROM told
     UNION ALL
-    SELECT 'score', score.run_id, score.id, 0, read.run_id, read.of_id, read.role
-    FROM read
-    JOIN score ON score.run_id = read.run_id
-    WHERE read.role <> 'test' OR score.dataset_sha = read.of_id
+    SELECT 'predictions', predictions_sha, 0, 0, run_id, of_id, role
+    FROM told
+    WHERE predictions_sha IS NOT NULL
     UNION ALL
     SELECT
         'score', score.run_id, score.id, fallen.generation + 1, score.run_id, fallen.sha,
         'evaluated_by'
     FROM fallen
-    JOIN score ON score.prompt_sha = fallen.sha
+    CROSS JOIN score
+    WHERE score.prompt_sha = fallen.sha
     UNION ALL
     SELECT
         'version', registration.model_name || COALESCE('/' || registration.version, ''), 0,
         fallen.generation, registration.run_id, fallen.sha, 'registered'
     FROM fallen
-    JOIN registration ON registration.prompt_sha = fallen.sha
+    CROSS JOIN registration
+    WHERE registration.prompt_sha = fallen.sha
 ),
 nearest (type, id, score_id, generation, run_id, of_id, role, place) AS (
     SELECT

@@ -7,7 +7,7 @@
 -- Parameter
 --   backbone        a whole digest; or '' for all
 -- Columns; a row for each source set, target and budget
---   sources         the source tasks, by the alphabet
+--   sources         the source tasks, by the alphabet, with a comma between
 --   target          the target task
 --   backbone        its name
 --   backbone_sha    its digest
@@ -30,100 +30,128 @@ WITH RECURSIVE
 source (sha, run_id) AS (
     SELECT prompt.sha, run_prompt.run_id
     FROM prompt
-    JOIN run_prompt ON run_prompt.prompt_sha = prompt.sha AND run_prompt.role = 'made'
+    CROSS JOIN run_prompt
     WHERE prompt.task = 'multitask' AND prompt.kind = 'source'
         AND (:backbone = '' OR prompt.backbone_sha = :backbone)
+        AND run_prompt.prompt_sha = prompt.sha AND run_prompt.role = 'made'
 ),
-named (run_id, last, names) AS (  -- each step adds the next name, until there is none
-    SELECT run_id, CAST('' AS TEXT), CAST('' AS TEXT) FROM source
-    UNION
+named (sha, run_id, names, next) AS (  -- each step adds the next name, until there is none
     SELECT
-        named.run_id,
-        dataset.task,
-        named.names || CASE WHEN named.last = '' THEN '' ELSE ', ' END || dataset.task
-    FROM named
-    JOIN run_dataset ON run_dataset.run_id = named.run_id AND run_dataset.role <> 'test'
-    JOIN dataset ON dataset.sha = run_dataset.dataset_sha
-    WHERE dataset.task = (
-        SELECT MIN(other.task)
-        FROM run_dataset AS also
-        JOIN dataset AS other ON other.sha = also.dataset_sha
-        WHERE also.run_id = named.run_id AND also.role <> 'test' AND other.task > named.last
-    )
-),
-source_set (sha, names) AS (  -- of names that begin alike, the longest is the last
-    SELECT source.sha, MAX(named.names)
+        source.sha,
+        source.run_id,
+        CAST('' AS TEXT),
+        (
+            SELECT MIN(dataset.task)
+            FROM run_dataset
+            CROSS JOIN dataset
+            WHERE run_dataset.run_id = source.run_id AND run_dataset.role <> 'test'
+                AND dataset.sha = run_dataset.dataset_sha
+        )
     FROM source
-    JOIN named ON named.run_id = source.run_id
-    GROUP BY source.sha
-),
-adapted (run_id, sources, task) AS (
-    SELECT run.id, source_set.names, run.task
-    FROM source_set
-    JOIN run_prompt ON run_prompt.prompt_sha = source_set.sha AND run_prompt.role = 'source'
-    JOIN run ON run.id = run_prompt.run_id
-    WHERE run.stage = 'adapt' AND run.status = 'completed' AND run.task <> 'group'
-),
-trained (run_id, sources) AS (
-    SELECT run_id, sources FROM adapted
     UNION ALL
-    SELECT run.id, ''
-    FROM (SELECT DISTINCT task FROM adapted) AS target
-    JOIN run ON run.task = target.task AND run.status = 'completed' AND run.stage = 'teach'
-),
-trial (run_id, sources, budget, seed, prompt_sha, tokens, train_sha, score_id, value) AS (
     SELECT
-        run.id,
+        named.sha,
+        named.run_id,
+        named.names || CASE WHEN named.names = '' THEN '' ELSE ', ' END || named.next,
+        (
+            SELECT MIN(dataset.task)
+            FROM run_dataset
+            CROSS JOIN dataset
+            WHERE run_dataset.run_id = named.run_id AND run_dataset.role <> 'test'
+                AND dataset.sha = run_dataset.dataset_sha AND dataset.task > named.next
+        )
+    FROM named
+    WHERE named.next IS NOT NULL
+),
+adapted (sources, run_id, task) AS (
+    SELECT DISTINCT named.names, run.id, run.task
+    FROM named
+    CROSS JOIN run_prompt
+    CROSS JOIN run
+    WHERE named.next IS NULL AND named.names <> ''
+        AND run_prompt.prompt_sha = named.sha AND run_prompt.role = 'source'
+        AND run.id = run_prompt.run_id AND run.stage = 'adapt' AND run.status = 'completed'
+        AND run.task <> 'group'
+),
+trained (sources, run_id) AS (  -- no sources: from scratch
+    SELECT sources, run_id FROM adapted
+    UNION ALL
+    SELECT '', run.id
+    FROM (SELECT DISTINCT task FROM adapted) AS target
+    CROSS JOIN run
+    WHERE run.task = target.task AND run.status = 'completed' AND run.stage = 'teach'
+        AND (:backbone = '' OR run.backbone_sha = :backbone)
+),
+trial (sources, run_id, prompt_sha, budget, place) AS (
+    SELECT
         trained.sources,
+        run.id,
+        prompt.sha,
         run.task || ' ' || run.backbone_sha || ' ' || train.dataset_sha || ' ' || chosen.dataset_sha
             || ' ' || run.max_steps || ' ' || run.batch_size || ' ' || prompt.num_tokens,
-        run.seed,
-        prompt.sha,
-        prompt.num_tokens,
-        train.dataset_sha,
-        score.id,
-        score.value
+        ROW_NUMBER() OVER (
+            PARTITION BY trained.sources, run.task, run.backbone_sha, train.dataset_sha,
+                chosen.dataset_sha, run.max_steps, run.batch_size, prompt.num_tokens, run.seed
+            ORDER BY score.value DESC, run.id
+        )
     FROM trained
-    JOIN run ON run.id = trained.run_id
-    JOIN run_prompt ON run_prompt.run_id = run.id AND run_prompt.role = 'made'
-    JOIN prompt ON prompt.sha = run_prompt.prompt_sha
-    JOIN run_dataset AS train ON train.run_id = run.id AND train.role = 'train'
-    JOIN run_dataset AS chosen ON chosen.run_id = run.id AND chosen.role = 'validation'
-    JOIN score ON score.run_id = run.id AND score.split = 'validation' AND score.is_primary
+    CROSS JOIN run
+    CROSS JOIN run_prompt
+    CROSS JOIN prompt
+    CROSS JOIN run_dataset AS train
+    CROSS JOIN run_dataset AS chosen
+    CROSS JOIN score
+    WHERE run.id = trained.run_id
+        AND run_prompt.run_id = run.id AND run_prompt.role = 'made'
+        AND prompt.sha = run_prompt.prompt_sha
+        AND train.run_id = run.id AND train.role = 'train'
+        AND chosen.run_id = run.id AND chosen.role = 'validation'
+        AND score.run_id = run.id AND score.split = 'validation' AND score.is_primary
 ),
-best (run_id, sources, budget, prompt_sha, score_id, place) AS (
-    SELECT
-        run_id, sources, budget, prompt_sha, score_id,
-        ROW_NUMBER() OVER (PARTITION BY sources, budget, seed ORDER BY value DESC, run_id)
+told (sources, budget, run_id, prompt_sha, score_id) AS (
+    SELECT trial.sources, trial.budget, trial.run_id, trial.prompt_sha, MAX(score.id)
     FROM trial
-),
-told (sources, budget, run_id, score_id) AS (
-    SELECT sources, budget, run_id, score_id FROM best WHERE place = 1
+    CROSS JOIN score
+    WHERE trial.place = 1 AND trial.budget IS NOT NULL
+        AND score.run_id = trial.run_id AND score.split = 'validation' AND score.is_primary
+    GROUP BY trial.sources, trial.budget, trial.run_id, trial.prompt_sha
     UNION ALL
-    SELECT best.sources, best.budget, best.run_id, MAX(score.id)
-    FROM best
-    JOIN score ON score.prompt_sha = best.prompt_sha AND score.split = 'test'
-    WHERE best.place = 1 AND score.is_primary
-    GROUP BY best.sources, best.budget, best.run_id, score.dataset_sha, score.metric
+    SELECT trial.sources, trial.budget, trial.run_id, trial.prompt_sha, MAX(score.id)
+    FROM trial
+    CROSS JOIN score
+    WHERE trial.place = 1 AND trial.budget IS NOT NULL
+        AND score.prompt_sha = trial.prompt_sha AND score.split = 'test' AND score.is_primary
+    GROUP BY
+        trial.sources, trial.budget, trial.run_id, trial.prompt_sha, score.dataset_sha, score.metric
 ),
-mean (sources, budget, split, dataset_sha, metric, seeds, value, low, high, n, run_id) AS (
+mean (sources, budget, split, dataset_sha, metric, run_id, prompt_sha, n, seeds, value, low, high)
+AS (
     SELECT
-        told.sources, told.budget, score.split, score.dataset_sha, score.metric,
+        told.sources,
+        told.budget,
+        score.split,
+        score.dataset_sha,
+        score.metric,
+        MIN(told.run_id),
+        MIN(told.prompt_sha),
+        MIN(score.n),
         COUNT(*),
         AVG(score.value),
         CASE WHEN COUNT(score.low) = COUNT(*) THEN AVG(score.low) END,
-        CASE WHEN COUNT(score.low) = COUNT(*) THEN AVG(score.high) END,
-        MIN(score.n),
-        MIN(told.run_id)
+        CASE WHEN COUNT(score.low) = COUNT(*) THEN AVG(score.high) END
     FROM told
-    JOIN score ON score.id = told.score_id
+    CROSS JOIN score
+    WHERE score.id = told.score_id
     GROUP BY told.sources, told.budget, score.split, score.dataset_sha, score.metric
 ),
-pair (run_id, sources, split, dataset_sha, metric, n, transfer, scratch, transfer_seeds,
-      scratch_seeds, transfer_low, transfer_high, scratch_low, scratch_high, place) AS (
+pair (
+    sources, run_id, prompt_sha, split, dataset_sha, n, metric, transfer, scratch, transfer_seeds,
+    scratch_seeds, transfer_low, transfer_high, scratch_low, scratch_high, place
+) AS (
     SELECT
-        ours.run_id, ours.sources, ours.split, ours.dataset_sha, ours.metric, ours.n, ours.value,
-        theirs.value, ours.seeds, theirs.seeds, ours.low, ours.high, theirs.low, theirs.high,
+        ours.sources, ours.run_id, ours.prompt_sha, ours.split, ours.dataset_sha, ours.n,
+        ours.metric, ours.value, theirs.value, ours.seeds, theirs.seeds, ours.low, ours.high,
+        theirs.low, theirs.high,
         ROW_NUMBER() OVER (
             PARTITION BY ours.sources, ours.budget
             ORDER BY ours.split, ours.seeds + theirs.seeds DESC, ours.n DESC, ours.dataset_sha,
@@ -136,30 +164,35 @@ pair (run_id, sources, split, dataset_sha, metric, n, transfer, scratch, transfe
     WHERE ours.sources <> '' AND theirs.sources = ''
 )
 SELECT
-    pair.sources,
+    pair.sources AS sources,
     run.task AS target,
     backbone.name AS backbone,
     backbone.sha AS backbone_sha,
-    trial.train_sha,
+    train.dataset_sha AS train_sha,
     run.max_steps AS steps,
-    run.batch_size,
-    trial.tokens,
-    pair.split,
-    pair.dataset_sha,
-    pair.n,
-    pair.metric,
-    pair.transfer,
-    pair.scratch,
+    run.batch_size AS batch_size,
+    prompt.num_tokens AS tokens,
+    pair.split AS split,
+    pair.dataset_sha AS dataset_sha,
+    pair.n AS n,
+    pair.metric AS metric,
+    pair.transfer AS transfer,
+    pair.scratch AS scratch,
     pair.transfer - pair.scratch AS gain,
-    pair.transfer_seeds,
-    pair.scratch_seeds,
-    pair.transfer_low,
-    pair.transfer_high,
-    pair.scratch_low,
-    pair.scratch_high
+    pair.transfer_seeds AS transfer_seeds,
+    pair.scratch_seeds AS scratch_seeds,
+    pair.transfer_low AS transfer_low,
+    pair.transfer_high AS transfer_high,
+    pair.scratch_low AS scratch_low,
+    pair.scratch_high AS scratch_high
 FROM pair
-JOIN run ON run.id = pair.run_id
-JOIN backbone ON backbone.sha = run.backbone_sha
-JOIN trial ON trial.run_id = run.id AND trial.sources = pair.sources
+CROSS JOIN run
+CROSS JOIN backbone
+CROSS JOIN run_dataset AS train
+CROSS JOIN prompt
 WHERE pair.place = 1
-ORDER BY pair.sources, target, backbone, backbone_sha, train_sha, steps, run.batch_size, tokens;
+    AND run.id = pair.run_id
+    AND backbone.sha = run.backbone_sha
+    AND train.run_id = run.id AND train.role = 'train'
+    AND prompt.sha = pair.prompt_sha
+ORDER BY sources, target, backbone, backbone_sha, train_sha, steps, batch_size, tokens;

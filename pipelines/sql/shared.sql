@@ -19,7 +19,7 @@ data (sha) AS (
     UNION
     SELECT dataset_sha FROM run_dataset WHERE run_id = :id
     UNION
-    SELECT draw.dataset_sha FROM data JOIN draw ON draw.of_sha = data.sha
+    SELECT draw.dataset_sha FROM data CROSS JOIN draw WHERE draw.of_sha = data.sha
 ),
 input_prompt (sha) AS (
     SELECT sha FROM prompt WHERE sha = :id
@@ -29,11 +29,13 @@ input_prompt (sha) AS (
 read (run_id, role, input_type, input_id) AS (
     SELECT run_dataset.run_id, run_dataset.role, 'dataset', data.sha
     FROM data
-    JOIN run_dataset ON run_dataset.dataset_sha = data.sha
+    CROSS JOIN run_dataset
+    WHERE run_dataset.dataset_sha = data.sha
     UNION ALL
     SELECT run_prompt.run_id, run_prompt.role, 'prompt', input_prompt.sha
     FROM input_prompt
-    JOIN run_prompt ON run_prompt.prompt_sha = input_prompt.sha AND run_prompt.role <> 'made'
+    CROSS JOIN run_prompt
+    WHERE run_prompt.prompt_sha = input_prompt.sha AND run_prompt.role <> 'made'
     UNION ALL
     SELECT id, 'on', 'backbone', backbone_sha FROM run WHERE backbone_sha = :id
 )
@@ -41,6 +43,6 @@ SELECT
     read.run_id, run.stage, run.task, run.seed, run.status, run.started_at, read.role,
     read.input_type, read.input_id
 FROM read
-JOIN run ON run.id = read.run_id
-WHERE read.run_id <> :id
+CROSS JOIN run
+WHERE run.id = read.run_id AND run.id <> :id
 ORDER BY run.started_at DESC, read.run_id, read.input_type, read.role, read.input_id;
