@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from pipelines.database import Database
 from pipelines.going_on import with_next_steps
-from pipelines.lookup import UnknownId
+from pipelines.lookup import SHOWN, UnknownId
 from pipelines.side_by_side import Pair, side_by_side
 from pipelines.statements import Question
 from pipelines.tables import backbones
@@ -149,7 +149,7 @@ def failures(database: Database, since: datetime = EVER, limit: int = FEW) -> Qu
 
     Args:
         database: of lineage.
-        since: runs that started then or later; with a time zone.
+        since: runs that started in that second or later; with a time zone.
         limit: how many.
 
     Returns:
@@ -157,7 +157,8 @@ def failures(database: Database, since: datetime = EVER, limit: int = FEW) -> Qu
         (UTC), seconds, error, attempt, attempts, later (completed, running or none), later_id,
         source_sha, spec (JSON), next (what to do, None for nothing).
     """
-    moment = since.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
+    # Whole seconds: SQLite compares text, and "52.175968" comes after "52+00:00" there.
+    moment = since.astimezone(UTC).isoformat(sep=" ", timespec="seconds")
     return Question(database, "failures", {"since": moment, "limit": limit}, with_next_steps)
 
 
@@ -168,9 +169,9 @@ def _about(database: Database, name: str, given: str, *kinds: Kind) -> Question:
 
 def _backbone(database: Database, given: str) -> str:
     """Return the digest of a backbone, by its name or by digits of it."""
-    named = select(backbones.c.sha).where(backbones.c.name == given).order_by(backbones.c.sha)
+    all_ = select(backbones.c.sha, backbones.c.name).order_by(backbones.c.sha)
     with database.reading() as connection:
-        found = list(connection.scalars(named))
+        found = [sha for sha, name in connection.execute(all_) if name == given]
         if len(found) > 1:
-            raise UnknownId("backbone", given, found)
+            raise UnknownId("backbone", given, [one[:SHOWN] for one in found])
         return found[0] if found else find(connection, given, ["backbone"]).id

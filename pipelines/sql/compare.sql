@@ -1,4 +1,4 @@
--- What two prompts were made with, and how they scored: all that a comparison needs.
+-- In what do two prompts differ? All that their comparison needs: recipes, what was read, scores.
 --
 -- Parameters
 --   a, b        whole digests of prompts
@@ -11,7 +11,7 @@
 --   sha         the data, the prompt, the backbone, or the data that the score was taken on
 --   metric      of a score
 --   value       of a score, in points
---   low, high   of a score, its 95 % interval
+--   low, high   of a score, its 95 percent interval
 --   n           rows of the data, tokens of the prompt, parameters of the backbone, or examples that
 --               the score was taken on
 --   text        of a spec, JSON; of a score, the digest of the predictions

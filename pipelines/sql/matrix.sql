@@ -25,7 +25,7 @@
 --   transfer_seeds, scratch_seeds
 --                   how many seeds these are means over
 --   transfer_low, transfer_high, scratch_low, scratch_high
---                   their 95 % intervals, of the sampling of rows; NULL where a score has none
+--                   their 95 percent intervals, of the sampling of rows; NULL where a score has none
 WITH RECURSIVE
 source (sha, run_id) AS (
     SELECT prompt.sha, run_prompt.run_id
