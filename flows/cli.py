@@ -33,7 +33,15 @@ for where, commands in {
     },
     "flows.questions": {
         "methods": "Say what each method trains, and on which backbones it works.",
-        "lineage": "Print what a prompt or a run was made from, as a tree.",
+    },
+    "flows.provenance": {
+        "lineage": "Print what something was made from, as a tree; --down: what came of it.",
+        "impact": "Say what no longer holds if a dataset, prompt or backbone is withdrawn.",
+        "compare": "Say in what two prompts differ: recipe, data, ancestors and scores.",
+        "matrix": "Say which source tasks help which targets, over training from scratch.",
+        "cost": "Say what a prompt cost, with its ancestors and with what failed.",
+        "shared": "Say which runs share an input.",
+        "failures": "Say which runs failed or were abandoned, and how to go on.",
     },
     "flows.own_tasks": {
         "app": "List all tasks, or describe one; propose or check one of your own.",

@@ -87,28 +87,6 @@ def methods(*, common: Shared = None) -> None:
         tables.show_methods(found)
 
 
-def lineage(prompt_or_run: str, /, *, common: Shared = None) -> None:
-    """Print what a prompt or a run was made from, as a tree.
-
-    Parameters
-    ----------
-    prompt_or_run
-        A digest or a run id, or the first 6 digits of one.
-    """
-    from flows import tables
-    from flows.settings import open_lineage
-    from pipelines.ancestry import to_json
-
-    common = common or Common()
-    common.use()
-    with open_lineage() as known:
-        tree = known.ancestry(prompt_or_run)
-    if common.json:
-        print_json(to_json(tree))
-    else:
-        tables.show_tree(tree)
-
-
 def describe_method(method: "Method") -> dict[str, Any]:
     """Return what `methods` prints of one method."""
     cells = {family: cell._asdict() for family, cell in method.cells.items()}

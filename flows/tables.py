@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.markup import escape
 from rich.status import Status
 from rich.table import Table
-from rich.tree import Tree
 
 from pipelines.capability import FAMILIES
 from tasks.describe import definition, origin
@@ -19,7 +17,6 @@ from tasks.own.files import printable
 from tasks.variants import variants
 
 if TYPE_CHECKING:
-    from pipelines.ancestry import Node
     from pipelines.capability import Cell, Method
     from tasks import Data, Example, Task
     from tasks.own.survey import Survey
@@ -145,23 +142,3 @@ def show_survey(survey: "Survey", file: Path) -> None:
         say(f"{one.level}: {one.message}")
     if not survey.errors:
         say(f"next: prompt-transfer adapt {file}")
-
-
-def show_tree(node: "Node") -> None:
-    """Print an ancestry."""
-    console.print(_branch(Tree(_label(node)), node))
-
-
-def _branch(tree: Tree, node: "Node") -> Tree:
-    for child in node.children:
-        _branch(tree.add(_label(child)), child)
-    return tree
-
-
-def _label(node: "Node") -> str:
-    facts = ", ".join(f"{name} {value}" for name, value in node.facts)
-    again = " (see above)" if node.repeated else ""
-    return (
-        f"[dim]{escape(node.role)}:[/] [bold]{escape(node.title)}[/] {node.id[:12]} "
-        f"[dim]{escape(facts)}[/]{again}"
-    )

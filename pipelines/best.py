@@ -1,7 +1,7 @@
 """Which prompt is best for a task: by validation score, never by test score."""
 
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import (
     CTE,
@@ -19,11 +19,6 @@ from sqlalchemy import (
 from pipelines.lookup import called
 from pipelines.registry_tables import registrations
 from pipelines.tables import backbones, datasets, prompts, runs, scores
-
-if TYPE_CHECKING:
-    import pandas
-
-    from pipelines.lineage import Lineage
 
 
 @dataclass(frozen=True)
@@ -97,26 +92,6 @@ def best_of_all(connection: Connection, wanted: Wanted = ALL) -> list[Best]:
     top = _top(wanted).where(scores.c.task == tasks.c.task).limit(1).correlate(tasks)
     ids = select(top.scalar_subquery().label("id")).select_from(tasks)
     return _answers(connection, ids.subquery())
-
-
-def best_prompts(
-    lineage: "Lineage", task: str | None = None, wanted: Wanted = ALL, limit: int = 1
-) -> "pandas.DataFrame":
-    """Return the best prompts for `task`, or for each task, as a table with the fields of `Best`.
-
-    Args:
-        lineage: where to look.
-        task: the task; None is each task.
-        wanted: which prompts may be best.
-        limit: how many of each task.
-    """
-    import pandas
-
-    with lineage.database.reading() as connection:
-        names = [task] if task else [one.task for one in best_of_all(connection, wanted)]
-        found = [one for name in names for one in ranking(connection, name, wanted, limit)]
-    columns = list(Best.__annotations__)
-    return pandas.DataFrame([asdict(one) for one in found], columns=columns)
 
 
 def _ranked(metric: str | None) -> ColumnElement[bool]:

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from random import Random
 from statistics import fmean
 
+from pipelines.gain import RESAMPLES, Metric
 from pipelines.outcome import FewShot, Trial
-from pipelines.report import RESAMPLES, Metric, Scores, answers_of, tested, validation, version
+from pipelines.report import Scores, answers_of, tested, validation, version
 from pipelines.services import Services
 from tasks import Example
 

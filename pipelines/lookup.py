@@ -17,6 +17,7 @@ from pipelines.tables import backbones, datasets, prompts, run_datasets, run_pro
 
 SHORTEST = 6  # digits of an id that are enough to ask with
 SEVERAL = 10  # matches that are worth naming
+SHOWN = 16  # digits of each
 
 
 class UnknownId(LookupError):
@@ -24,8 +25,8 @@ class UnknownId(LookupError):
 
     def __init__(self, what: str, given: str, matches: Sequence[str] = ()) -> None:
         if matches:
-            some = ", ".join(one[:16] for one in matches)
-            reason = f"several {what}s begin with {given!r} ({some}): give more digits"
+            some = ", ".join(matches)
+            reason = f"several ids of a {what} begin with {given!r} ({some}): give more digits"
         elif not _is_prefix(given):
             reason = f"{given!r} is not the id of a {what}: give {SHORTEST} to 64 hex digits of it"
         else:
@@ -37,20 +38,23 @@ def _is_prefix(given: str) -> bool:
     return re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", given) is not None
 
 
-def matches(connection: Connection, column: Column[str], given: str) -> list[str]:
-    """Return the first few values of `column` that begin with `given`."""
+def matches(
+    connection: Connection, column: Column[str], given: str, *only: ColumnElement[bool]
+) -> list[str]:
+    """Return the first few values of `column` that begin with `given`, of the rows that `only`."""
     if not _is_prefix(given):
         return []
     # Not LIKE, which no index serves on SQLite. Whatever begins so sorts before "g".
     begins = (column >= given) & (column < f"{given}g")
-    return list(connection.scalars(select(column).where(begins).order_by(column).limit(SEVERAL)))
+    found = select(column).where(begins, *only).order_by(column).limit(SEVERAL)
+    return list(connection.scalars(found))
 
 
 def find_run(connection: Connection, given: str) -> Row[Any]:
     """Return the run with this id or prefix, or raise UnknownId."""
     found = matches(connection, runs.c.id, given)
     if len(found) != 1:
-        raise UnknownId("run", given, found)
+        raise UnknownId("run", given, [one[:SHOWN] for one in found])
     return connection.execute(select(runs).where(runs.c.id == found[0])).one()
 
 
@@ -58,7 +62,7 @@ def find_prompt(connection: Connection, given: str) -> Row[Any]:
     """Return the prompt with this digest or prefix, or raise UnknownId."""
     found = matches(connection, prompts.c.sha, given)
     if len(found) != 1:
-        raise UnknownId("prompt", given, found)
+        raise UnknownId("prompt", given, [one[:SHOWN] for one in found])
     return connection.execute(select(prompts).where(prompts.c.sha == found[0])).one()
 
 

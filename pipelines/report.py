@@ -1,21 +1,17 @@
 """The table at the end of a transfer: MPT beside its baselines, with n, seeds and an interval."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from random import Random
 from statistics import fmean, stdev
 
+from pipelines.gain import gain_interval
 from pipelines.outcome import Target, Transferred, Trial
 from pipelines.plan import TransferSpec
 from pipelines.records import RunRecord, ScoreRecord
 from pipelines.services import Services
-from tasks import Example
 
-RESAMPLES = 400
 FLAT = 1.0  # points that the last half of a validation curve may still gain and count as flat
-
-Metric = Callable[[Sequence[str], Sequence[Example]], float]
 
 
 @dataclass(frozen=True)
@@ -99,32 +95,6 @@ def is_flat(curve: Sequence[tuple[int, float]]) -> bool:
     if half == 0:
         return False  # one point is no curve
     return max(score for _, score in curve[half:]) - max(s for _, s in curve[:half]) <= FLAT
-
-
-def gain_interval(
-    ours: Sequence[Sequence[str]],
-    theirs: Sequence[Sequence[str]],
-    examples: Sequence[Example],
-    metric: Metric,
-) -> tuple[float, float]:
-    """Return the 95 % interval of the mean score of `ours` minus that of `theirs`.
-
-    The examples are drawn anew, with replacement, the same ones for both and for every seed
-    (paired bootstrap, Efron & Tibshirani 1993, chapter 16). Training noise is not in it; the
-    standard deviations over seeds show that.
-    """
-    draw = Random(0)
-    gains = []
-    for _ in range(RESAMPLES):
-        chosen = [int(draw.random() * len(examples)) for _ in examples]
-        asked = [examples[at] for at in chosen]
-        means = [
-            fmean(metric([answers[at] for at in chosen], asked) for answers in side)
-            for side in (ours, theirs)
-        ]
-        gains.append(means[0] - means[1])
-    gains.sort()
-    return gains[round(0.025 * RESAMPLES)], gains[round(0.975 * RESAMPLES) - 1]
 
 
 def _row(spec: TransferSpec, target: Target, svc: Services) -> Row:

@@ -4,7 +4,7 @@ import pandas
 import pytest
 
 from flows.settings import open_lineage
-from pipelines.best import best_prompts
+from pipelines.frame import best_prompts
 
 
 @pytest.fixture

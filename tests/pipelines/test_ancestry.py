@@ -1,16 +1,18 @@
-import json
+"""What something was made from, and what came of it: trees, and walks of any shape."""
+
 import random
 import time
 from itertools import pairwise
 
+import networkx
 import pytest
 from sqlalchemy import insert, update
 
-from pipelines.ancestry import ancestors, to_json
 from pipelines.columns import now
 from pipelines.contents import artifacts
 from pipelines.edges import edges as edge_table
 from pipelines.lookup import UnknownId
+from pipelines.questions import ancestry, descent
 from pipelines.records import MULTITASK
 from pipelines.tables import backbones, prompts, run_prompts, runs
 
@@ -42,8 +44,8 @@ def test_a_target_leads_to_its_source_its_teachers_and_their_data(lineage, world
     target = lineage.ancestry(world.sha("target"))
 
     assert (target.type, target.title) == ("prompt", "target prompt for boolq")
-    assert dict(target.facts)["validation accuracy"] == "63.00 (n=40)"
-    assert dict(target.facts)["test accuracy"] == "59.50 (n=40)"
+    assert {"5 tokens", "validation accuracy 63.00 (n=40)"} < set(target.facts)
+    assert "test accuracy 59.50 (n=40)" in target.facts
     assert [one.title for one in below(target, "backbone")] == ["backbone nano-t5"]
     (adapt,) = below(target, "run")
     assert (adapt.id, adapt.title, adapt.role) == (family[0].id, "adapt boolq", "made by")
@@ -71,15 +73,6 @@ def test_a_run_leads_to_what_it_read_also_an_evaluation(lineage, world, family):
     assert world.sha("t-cb") in {node.id for node in walk(root)}
 
 
-def test_the_tree_is_plain_json(lineage, world, family):
-    root = lineage.ancestry(world.sha("target")[:8])
-    read = json.loads(json.dumps(to_json(root)))
-
-    assert read["id"] == world.sha("target")
-    assert read["facts"]["validation accuracy"] == "63.00 (n=40)"
-    assert read["children"][0]["children"][-1]["title"] == "source prompt for multitask"
-
-
 def test_what_two_branches_share_is_told_once(lineage, world):
     world.train(lineage, "rte", "t", 60.0, stage="teach")
     for name in ("left", "right"):
@@ -98,7 +91,7 @@ def test_an_unknown_or_ambiguous_id_is_told_so(lineage, world):
 
     with pytest.raises(UnknownId, match="several"):
         lineage.ancestry("abcdef")
-    with pytest.raises(UnknownId, match="no prompt or run has the id '123456'"):
+    with pytest.raises(UnknownId, match=r"no prompt, run, dataset, .* has the id '123456'"):
         lineage.ancestry("123456")
 
 
@@ -142,30 +135,170 @@ def test_a_cycle_ends(lineage):
     assert [node.id for node in walk(tree) if node.repeated] == [key(1)]
 
 
-def test_a_wide_and_deep_mesh_is_answered_at_once(lineage):
-    layers = [[3 * depth + i for i in range(3)] for depth in range(20)]
-    link(lineage, [(c, p) for up, down in pairwise(layers)
-                   for c in up for p in down])  # fmt: skip
+def reached(question):
+    """Return the generation of each prompt of an answer, but for what was asked for."""
+    found = {}
+    for one in question.answer().records():
+        if one["type"] == "prompt" and one["role"] != "asked for":
+            found.setdefault(one["id"], one["generation"])  # the nearest comes first
+    return found
 
+
+def oracle(edges, start, down=False):
+    """Search [(child, parent)] in breadth; the generation of each node that is reached."""
+    graph = networkx.DiGraph(edges)
+    if down:
+        graph = graph.reverse()
+    found = networkx.single_source_shortest_path_length(graph, start, cutoff=64)
+    return {key(node): generation for node, generation in found.items() if node != start}
+
+
+MESH = [[3 * depth + i for i in range(3)] for depth in range(20)]
+SHAPES = {
+    "a chain of 12": ([(n, n + 1) for n in range(12)], 0, 12),
+    "a chain that is cut at 64": ([(n, n + 1) for n in range(80)], 0, 80),
+    "a diamond": ([(0, 1), (0, 2), (1, 3), (2, 3), (3, 4), (0, 4)], 0, 4),
+    "a mesh": ([(c, p) for up, down in pairwise(MESH) for c in up for p in down], 0, 59),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_walk_finds_what_a_slow_search_finds_and_nothing_else(lineage, shape):
+    edges, youngest, oldest = SHAPES[shape]
+    link(lineage, [*edges, (900, 901), (901, 902)])  # others, that must not appear
     began = time.monotonic()
-    with lineage.database.reading() as connection:
-        found = ancestors(connection, [key(0)])
+    up = reached(ancestry(lineage.database, key(youngest)))
+    down = reached(descent(lineage.database, key(oldest)))
     assert time.monotonic() - began < 2  # 3^20 paths take for ever
-    assert len(found) == 1 + 19 * 3
+    assert up == oracle(edges, youngest)
+    assert down == oracle(edges, oldest, down=True)
+    assert max(up.values()) <= 64
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_ancestors_are_those_of_a_slow_search(lineage, seed):
+def test_any_graph_is_walked_as_a_slow_search_walks_it(lineage, seed):
     draw = random.Random(seed)
     edges = {(c, draw.randrange(c)) for c in range(1, 30) for _ in range(draw.randrange(3))}
-    edges |= {(1, 0), (29, 7)}
-    link(lineage, sorted(edges))
+    edges = sorted(edges | {(1, 0), (29, 7), (7, 0)})
+    link(lineage, edges)
+    for start in (29, 12, 7, 0):
+        if any(start in edge for edge in edges):
+            assert reached(ancestry(lineage.database, key(start))) == oracle(edges, start)
+            assert reached(descent(lineage.database, key(start))) == oracle(edges, start, True)
 
-    depth, border, generation = {}, {29}, 0
-    while border:
-        depth |= {node: generation for node in border if node not in depth}
-        border = {p for c, p in edges if c in border and p not in depth}
-        generation += 1
-    with lineage.database.reading() as connection:
-        found = ancestors(connection, [key(29)])
-    assert found == {key(node): value for node, value in depth.items()}
+
+def test_every_run_of_a_walk_is_told_with_what_it_read(lineage):
+    edges = [(0, 1), (0, 2), (1, 3), (2, 3)]
+    link(lineage, edges)
+    up = ancestry(lineage.database, key(0)).answer().records()
+    assert {(one["id"], one["of_id"]) for one in up if one["role"] == "made by"} == {
+        (f"{name:032x}", key(name)) for name in range(4)
+    }
+    assert {(one["of_id"], one["id"]) for one in up if one["role"] == "source"} == {
+        (f"{child:032x}", key(parent)) for child, parent in edges
+    }
+    down = descent(lineage.database, key(3)).answer().records()
+    assert {(one["id"], one["of_id"]) for one in down if one["role"] == "source"} == {
+        (f"{child:032x}", key(parent)) for child, parent in edges
+    }
+
+
+# Whatever has an id
+
+
+@pytest.fixture
+def drawn(lineage, world):
+    """A target trained on a few drawn examples, after a first try; tested and exported."""
+    few = world.drawn("rte") | {"validation": [world.dataset("rte", "validation")]}
+    teacher = world.train(lineage, "cb", "t-cb", 50.0, stage="teach")
+    asked = world.request("adapt", "rte", "few", {"source": [world.sha("t-cb")]}, datasets=few)
+    with pytest.raises(MemoryError):
+        world.fail(lineage, asked, MemoryError("none left"))
+    with lineage.record(asked) as run:
+        run.prompt = world.prompt("target")
+        run.resumed_sha = world.sha("checkpoint")
+        run.scores.append(world.score("rte", 60.0))
+    tested = world.evaluate(lineage, "rte", run.prompt.sha, 70.0, predictions_sha=world.sha("said"))
+    exported = {"exported": [run.prompt.sha]}
+    with lineage.record(world.request("export", "rte", "out", exported)) as export:
+        export.adapter_sha = world.sha("adapter")
+    other = world.request("baseline", "rte", "lora")
+    with lineage.record(other) as baseline:
+        score = world.score("rte", 40.0, "test", method="lora", predictions_sha=world.sha("lora"))
+        baseline.scores.append(score)
+    return {"teacher": teacher, "run": run, "tested": tested, "export": export, "lora": baseline}
+
+
+def told(question):
+    """Return (type, id, role, of_id) of each link but the first, without the scores."""
+    found = question.answer().records()
+    kept = [one for one in found if one["type"] != "score" and one["of_id"]]
+    return {tuple(one[name] for name in ("type", "id", "role", "of_id")) for one in kept}
+
+
+def test_data_leads_to_what_it_was_drawn_from_and_to_its_template(lineage, world, drawn):
+    few, whole = world.sha("rte few"), world.sha("rte train ")
+    template = world.drawn("rte")["train"][0].draw.of.template.sha
+    assert told(ancestry(lineage.database, few)) == {
+        ("dataset", whole, "drawn from", few), ("template", template, "rendered by", whole),
+    }  # fmt: skip
+    assert told(ancestry(lineage.database, template)) == set()
+    links = told(descent(lineage.database, template))
+    assert ("dataset", whole, "rendered", template) in links
+    assert links > told(descent(lineage.database, few)) > {
+        ("run", drawn["run"].id, "train", few),
+        ("prompt", world.sha("target"), "made", drawn["run"].id),
+        ("run", drawn["tested"].id, "evaluated", world.sha("target")),
+        ("predictions", world.sha("said"), "answered", drawn["tested"].id),
+        ("run", drawn["export"].id, "exported", world.sha("target")),
+        ("adapter", world.sha("adapter"), "exported", drawn["export"].id),
+    }  # fmt: skip
+    assert world.sha("t-cb") not in repr(links)
+
+
+def test_an_adapter_and_predictions_lead_to_the_prompt_and_all_behind_it(lineage, world, drawn):
+    for name, run, role in (("adapter", "export", "exported"), ("said", "tested", "evaluated")):
+        links = told(ancestry(lineage.database, world.sha(name)))
+        assert {
+            ("run", drawn[run].id, "made by", world.sha(name)),
+            ("prompt", world.sha("target"), role, drawn[run].id),
+            ("run", drawn["run"].id, "made by", world.sha("target")),
+            ("prompt", world.sha("t-cb"), "source", drawn["run"].id),
+            ("dataset", world.sha("rte few"), "train", drawn["run"].id),
+            ("checkpoint", world.sha("checkpoint"), "resumed from", drawn["run"].id),
+        } < links
+        assert told(descent(lineage.database, world.sha(name))) == set()
+
+
+def test_predictions_of_no_prompt_lead_to_their_run_and_its_backbone(lineage, world, drawn):
+    run, backbone = drawn["lora"].id, world.sha("nano")
+    links = told(ancestry(lineage.database, world.sha("lora")))
+    assert ("run", run, "made by", world.sha("lora")) in links
+    assert ("backbone", backbone, "on", run) in links
+    assert "prompt" not in {kind for kind, *_ in links}
+
+
+def test_a_checkpoint_leads_to_the_tries_before_and_to_the_run_that_went_on(lineage, world, drawn):
+    saved = world.sha("checkpoint")
+    up = told(ancestry(lineage.database, saved))
+    (tried,) = [id for kind, id, role, _ in up if role == "saved by"]
+    assert lineage.get_run(tried).error == "MemoryError: none left"
+    assert ("prompt", world.sha("t-cb"), "source", tried) in up
+    down = told(descent(lineage.database, saved))
+    assert ("run", drawn["run"].id, "resumed", saved) in down
+    assert ("adapter", world.sha("adapter"), "exported", drawn["export"].id) in down
+
+
+def test_a_backbone_leads_to_all_runs_on_it_and_to_no_other(lineage, world, drawn):
+    world.train(lineage, "rte", "elsewhere", 1.0, backbone=world.other_backbone)
+    links = told(descent(lineage.database, world.sha("nano")))
+    on = {id for kind, id, role, _ in links if role == "on"}
+    assert {run.id for run in drawn.values()} < on
+    assert world.sha("elsewhere") not in repr(links)
+
+
+def test_a_run_leads_down_to_what_it_made(lineage, world, drawn):
+    links = told(descent(lineage.database, drawn["run"].id[:10]))
+    assert ("prompt", world.sha("target"), "made", drawn["run"].id) in links
+    assert ("adapter", world.sha("adapter"), "exported", drawn["export"].id) in links
+    assert drawn["teacher"].id not in repr(links)

@@ -5,7 +5,8 @@ import pytest
 from sqlalchemy.event import listen
 
 from pipelines import registration
-from pipelines.best import Wanted, best_of_all, best_prompts, ranking
+from pipelines.best import Wanted, best_of_all, ranking
+from pipelines.frame import best_prompts
 from pipelines.records import MULTITASK
 
 

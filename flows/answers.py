@@ -1,0 +1,116 @@
+"""Answers of lineage on stdout: as a table, as JSON, as CSV; or the SQL that asks for them."""
+
+import csv
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from flows.options import Common, print_json
+from pipelines.statements import Answer, Question
+from tasks.own.files import printable
+
+
+class TwoForms(ValueError):
+    """An answer is asked for in several forms at once."""
+
+    def __init__(self, flags: Sequence[str]) -> None:
+        super().__init__(
+            f"{' and '.join(flags)} are given: stdout holds one of them, leave one out"
+        )
+
+
+@dataclass(frozen=True)
+class Form:
+    """In which form to answer.
+
+    Parameters
+    ----------
+    csv
+        Print CSV on stdout, with a header line.
+    sql
+        Print the SQL statement, to paste into sqlite3 or psql, instead of its answer.
+    """
+
+    csv: bool = False
+    sql: bool = False
+
+    def check(self, common: Common) -> None:
+        """Refuse two forms at once.
+
+        Raises:
+            TwoForms: there are.
+        """
+        chosen = {"--json": common.json, "--csv": self.csv, "--sql": self.sql}
+        flags = [flag for flag, given in chosen.items() if given]
+        if len(flags) > 1:
+            raise TwoForms(flags)
+
+
+def show(question: Question, form: Form, common: Common, table: Callable[[Answer], None]) -> None:
+    """Print a question's answer as it is wanted; `table` prints it for people."""
+    try:
+        if form.sql:
+            sys.stdout.write(bound(question))
+            return
+        answer = question.answer()
+        if common.json:
+            print_json(answer.records())
+        elif form.csv:
+            write = csv.writer(sys.stdout, lineterminator="\n").writerow
+            write(answer.columns)
+            for row in answer.rows:
+                write(row)
+        else:
+            table(answer)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever reads has seen enough: `... --csv | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def bound(question: Question) -> str:
+    """Return the statement, after the commands of sqlite3 or of psql that give it its values.
+
+    The values are ids, numbers and moments: none comes from a user as it is.
+    """
+    on_sqlite = question.database.engine.dialect.name == "sqlite"
+    lines = [_binding(name, value, on_sqlite) for name, value in question.binds.items()]
+    return "".join(lines) + question.sql
+
+
+def _binding(name: str, value: str | int, on_sqlite: bool) -> str:
+    literal = f"'{value}'" if isinstance(value, str) else str(value)
+    if on_sqlite:
+        return f'.parameter set :{name} "{literal}"\n'
+    quoted = literal.replace("'", "''")
+    return f"\\set {name} '{quoted}'\n"
+
+
+def aligned(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print columns, numbers to the right. Nothing is folded or cut: it is there to be copied."""
+    cells = [head, *([cell(value) for value in row] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [_numeric(column) for column in zip(*rows, strict=True)] or [False] * len(head)
+    for line in cells:
+        told = zip(line, widths, right, strict=True)
+        text = "  ".join(one.rjust(w) if r else one.ljust(w) for one, w, r in told)
+        sys.stdout.write(text.rstrip() + "\n")
+
+
+def _numeric(column: Sequence[Any]) -> bool:
+    return all(isinstance(value, int | float) for value in column if value is not None)
+
+
+def cell(value: Any) -> str:
+    """Return one value for people."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    return printable(str(value))

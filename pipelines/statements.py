@@ -1,0 +1,88 @@
+"""Questions to lineage as SQL: each is a file in `sql/`, and what is printed of it is what runs.
+
+Every statement runs unchanged on SQLite 3.38 and PostgreSQL 15, or newer. Values are bound by name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, text
+
+from pipelines.database import Database
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+FOLDER = Path(__file__).parent / "sql"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a question was answered: a table."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return each row as an object."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+    def frame(self) -> "DataFrame":
+        """Return the table for pandas."""
+        from pandas import DataFrame
+
+        return DataFrame(list(self.rows), columns=list(self.columns))
+
+    def extended(self, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> "Answer":
+        """Return the same with more columns; `rows` holds their values."""
+        both = zip(self.rows, rows, strict=True)
+        return Answer((*self.columns, *columns), tuple((*one, *more) for one, more in both))
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question to one database: it can be asked, or its SQL be printed."""
+
+    database: Database
+    name: str
+    binds: Mapping[str, str | int]
+    finish: Callable[[Answer], Answer] = lambda answer: answer
+    """What SQL cannot do for it."""
+
+    @property
+    def sql(self) -> str:
+        """The statement."""
+        return statement(self.name)
+
+    def answer(self) -> Answer:
+        """Ask it."""
+        with self.database.reading() as connection:
+            found = ask(connection, self.name, self.binds)
+        return self.finish(found)
+
+
+def statement(name: str) -> str:
+    """Return the SQL of a question, with the comment that explains it."""
+    return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def ask(connection: Connection, name: str, binds: Mapping[str, str | int]) -> Answer:
+    """Run the statement `name`; columns that end in `_at` hold moments in UTC."""
+    found = connection.execute(text(statement(name)), binds)
+    columns = tuple(found.keys())
+    moments = {at for at, column in enumerate(columns) if column.endswith("_at")}
+    rows = tuple(
+        tuple(_utc(value) if at in moments else value for at, value in enumerate(row))
+        for row in found
+    )
+    return Answer(columns, rows)
+
+
+def _utc(value: datetime | str | None) -> datetime | None:
+    # SQLite keeps a moment as text, without its zone.
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value and value.astimezone(UTC)
