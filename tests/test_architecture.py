@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "tasks": {"charset_normalizer", "datasets", "numpy", "pyarrow", "pydantic", "sacrebleu"}
     | {"scipy", "sklearn", "yaml"},
     "pipelines": {"mpt", "tasks"}
-    | {"alembic", "filelock", "matplotlib", "mlflow", "numpy", "pydantic"}
+    | {"alembic", "filelock", "matplotlib", "mlflow", "numpy", "pandas", "pydantic"}
     | {"sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
     | {"cyclopts", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},

@@ -85,7 +85,8 @@ def test_a_published_prompt_is_a_version_with_peft_files_and_tags(
     }  # fmt: skip
     folder = Path(version.source.removeprefix("file://"))
     assert sorted(file.name for file in folder.iterdir()) == [
-        "adapter_config.json", "adapter_model.safetensors",
+        "MLmodel", "adapter_config.json", "adapter_model.safetensors", "input_example.json",
+        "serving_input_example.json",
     ]  # fmt: skip
     data = (folder / "adapter_model.safetensors").read_bytes()
     assert data == store.get(sha)
