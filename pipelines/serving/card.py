@@ -9,7 +9,7 @@ from pydantic import Field
 import tasks
 from pipelines.records import GROUP, MULTITASK, Kind
 from pipelines.registration import Candidate
-from pipelines.serving.naming import PROMPT, PromptColumn
+from pipelines.serving.naming import PROMPT, Names, PromptColumn
 from pipelines.spec import Count, Precision, Values
 from tasks import Task
 from tasks.unlabelled import columns
@@ -83,6 +83,11 @@ class Card(Values):
     def parts(self) -> list[tuple[str, PartCard]]:
         """All tasks of all prompts, each with its prompt's digest."""
         return [(one.sha256, part) for one in self.prompts for part in one.parts]
+
+    @property
+    def names(self) -> list[str]:
+        """The shortest name of each."""
+        return Names([(sha, part.task) for sha, part in self.parts]).shortest()
 
     def rows_name_prompts(self) -> bool:
         """Say whether a row's column `prompt` says which one answers it; a lone task may read it.

@@ -16,7 +16,9 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mpt.causal import WindowTooShort
 from mpt.loading import load
 from pipelines.serving.model_folder import read
-from pipelines.serving.predictor import BadRows, Predictor
+from pipelines.serving.parts import open_parts
+from pipelines.serving.predictor import Predictor
+from pipelines.serving.row_reader import BadRows, RowReader
 from tasks import Row
 
 
@@ -40,8 +42,8 @@ class Refused(MlflowException):
 class ServedPrompts:
     """What MLflow calls a model's implementation."""
 
-    def __init__(self, predictor: Predictor) -> None:
-        self.predictor = predictor
+    def __init__(self, reader: RowReader, predictor: Predictor) -> None:
+        self.reader, self.predictor = reader, predictor
 
     def predict(self, frame: pd.DataFrame, params: Any = None) -> pd.DataFrame:
         """Return label and probabilities for each row of `frame`, under the same index.
@@ -50,7 +52,7 @@ class ServedPrompts:
             Refused: a row cannot be answered; then none is.
         """
         try:
-            questions = self.predictor.read(rows_of(frame))
+            questions = self.reader.read(enumerate(rows_of(frame), 1))
             answers = [one for some in self.predictor.answer(questions) for one in some]
         except (BadRows, WindowTooShort) as error:
             raise Refused(error) from None
@@ -69,21 +71,23 @@ def _cell(value: object) -> object:
     return None if pd.api.types.is_scalar(value) and pd.isna(value) else value
 
 
-def _load_pyfunc(path: str, model_config: Mapping[str, str]) -> ServedPrompts:
-    """Load the model in the folder `path`.
-
-    Args:
-        path: where it is.
-        model_config: `backbone`, by whatever name or folder it has here, and `device`.
+def open_model(folder: Path, backbone: str, device: str) -> ServedPrompts:
+    """Open the prompts in `folder` on a backbone, by whatever name or folder it has here.
 
     Raises:
-        NoModel, BadPrompt: a file is missing, or is not what it was.
+        NoModel, BadPrompt, NoFit: a file is missing, or is not what it was.
         UnknownBackbone, OtherBackbone: the backbone is not here, or is another one.
         UnknownTask, OtherReading: a task is not here, or another one by now.
     """
-    card, prompts = read(Path(path))
-    device = model_config["device"]
+    card, prompts = read(folder)
+    parts = open_parts(card, prompts)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    backbone = load(model_config["backbone"], device, getattr(torch, card.precision))
-    return ServedPrompts(Predictor(card, prompts, backbone))
+    opened = load(backbone, device, getattr(torch, card.precision))
+    reader = RowReader(parts, card.rows_name_prompts())
+    return ServedPrompts(reader, Predictor(card, parts, opened))
+
+
+def _load_pyfunc(path: str, model_config: Mapping[str, str]) -> ServedPrompts:
+    """Return the model in the folder `path`; `model_config` is what MLflow lets one change."""
+    return open_model(Path(path), model_config["backbone"], model_config["device"])

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 
 from mpt.peft_format import WEIGHTS, AnyPrompt, export, unpack
 from pipelines.serving.card import Card
-from pipelines.serving.naming import PROMPT, Names
+from pipelines.serving.naming import PROMPT
 from pipelines.serving.served import Served, together
 from tasks.sample import sample
 
@@ -120,10 +120,9 @@ def _signature(card: Card) -> ModelSignature:
 
 def _example(card: Card) -> dict[str, Any]:
     """Return rows of the first tasks, as pandas splits a frame."""
-    names = Names([(sha, part.task) for sha, part in card.parts]).shortest()
     rows = [dict(sample(part.open())) for _, part in card.parts]
     if card.rows_name_prompts() and len(rows) > 1:
-        rows = [{PROMPT: name, **row} for name, row in zip(names, rows, strict=True)]
+        rows = [{PROMPT: name, **row} for name, row in zip(card.names, rows, strict=True)]
     columns = list(dict.fromkeys(name for row in rows[:SHOWN] for name in row))
     return {
         "columns": columns,

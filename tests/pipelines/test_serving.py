@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
@@ -12,11 +13,15 @@ import yaml
 from mlflow import MlflowClient
 
 from mpt.evaluate import label_scores
+from pipelines import registration
 from pipelines.evaluate import evaluate
 from pipelines.few_shot import few_shot
 from pipelines.group import train_group
 from pipelines.prompts import vector
 from pipelines.registry import Registry
+from pipelines.serving import model_folder
+from pipelines.serving.naming import Names, PromptColumn, UnknownName
+from pipelines.serving.served import NotTogether, served
 from pipelines.spec import Draw, EvaluateSpec, FewShotSpec, TeachSpec
 from pipelines.teach import teach
 
@@ -49,6 +54,20 @@ def registered(svc, uri, tmp_path, monkeypatch):
 
     yield load
     mlflow.set_tracking_uri(before)
+
+
+@pytest.fixture
+def model_of(svc, tmp_path):
+    """Write prompts as one model, without a registry; its folder."""
+
+    def write(*shas):
+        with svc.lineage.database.reading() as connection:
+            found = [registration.candidates(connection, sha) for sha in shas]
+        folder = tmp_path / f"model {len(list(tmp_path.iterdir()))}"
+        model_folder.write(folder, [served(one, svc.store) for one in found])
+        return folder
+
+    return write
 
 
 def frame(svc, task, rows=ROWS):
@@ -127,9 +146,9 @@ def test_each_part_of_a_source_prompt_answers_the_rows_that_name_it(svc, specs, 
     assert model.predict(by_digest)["label"].equals(answers["label"])
 
 
-def test_a_prompt_that_targets_share_is_served_for_each(svc, specs, source, registered):
+def test_a_prompt_that_targets_share_is_served_for_each(svc, specs, source, model_of):
     group = svc.lineage.get_run(train_group(specs.group(), source, svc)).prompt
-    model = registered(group)
+    model = mlflow.pyfunc.load_model(str(model_of(group)))
     rows = frame(svc, "mini_order", 3).assign(prompt="mini_order")
     tokens = vector(svc.lineage.get_prompt(group), "mini_order", svc)
     expected = probabilities(svc, specs.backbone, "mini_order", tokens)[:3]
@@ -145,7 +164,7 @@ FREE = OWN | {"name": "notes", "labels": {}, "metric": "f1", "max_answer": 5}
 
 @pytest.mark.parametrize("definition", [OWN, FREE], ids=["labels", "free text"])
 def test_a_users_own_task_is_served_where_its_files_are_not(
-    definition, svc, tiny_backbone, registered, tmp_path
+    definition, svc, tiny_backbone, model_of, tmp_path
 ):
     folder = tmp_path / "mine"
     folder.mkdir()
@@ -158,7 +177,7 @@ def test_a_users_own_task_is_served_where_its_files_are_not(
     tested = EvaluateSpec(backbone=tiny_backbone, task=spec.task)
     expected = recorded(svc, evaluate(tested, sha, svc))
     asked = [one.input.removeprefix("remark: ") for one in svc.task(spec.task).examples("test")]
-    model = registered(sha, where=True)
+    model = model_of(sha)
     shutil.rmtree(folder)
 
     answers = mlflow.pyfunc.load_model(str(model)).predict(pd.DataFrame({"remark": asked}))
@@ -190,9 +209,9 @@ def test_the_version_has_a_signature_an_example_and_nothing_that_runs(svc, teach
 
 
 def test_a_backbone_may_lie_elsewhere_but_must_be_the_same(
-    svc, teachers, registered, tiny_backbone, other_backbone, tmp_path
+    svc, teachers, model_of, tiny_backbone, other_backbone, tmp_path
 ):
-    folder = registered(teachers[0], where=True)
+    folder = model_of(teachers[0])
     moved = shutil.copytree(tiny_backbone, tmp_path / "moved")
     asked = frame(svc, "mini_review", 2)
     here = {"backbone": str(moved), "device": "cpu"}
@@ -201,12 +220,6 @@ def test_a_backbone_may_lie_elsewhere_but_must_be_the_same(
     with pytest.raises(ValueError, match="the one that was opened has") as caught:
         mlflow.pyfunc.load_model(str(folder), model_config={"backbone": other_backbone})
     assert "\n" not in str(caught.value)
-
-
-def tampered(folder, tmp_path, change):
-    copy = shutil.copytree(folder, tmp_path / "copy")
-    change(copy)
-    return str(copy)
 
 
 def said(folder, **changes):
@@ -250,17 +263,18 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_model_that_was_changed_is_refused_in_one_line(change, teachers, registered, tmp_path):
+def test_a_model_that_was_changed_is_refused_in_one_line(change, teachers, model_of):
     what, words = CHANGES[change]
-    folder = tampered(registered(teachers[1], where=True), tmp_path, what)
+    folder = model_of(teachers[1])
+    what(folder)
     with pytest.raises((ValueError, LookupError), match=words) as caught:
-        mlflow.pyfunc.load_model(folder)
+        mlflow.pyfunc.load_model(str(folder))
     assert "\n" not in str(caught.value)
     assert type(caught.value).__module__.startswith("pipelines.serving")
 
 
 def test_probabilities_are_a_softmax_over_the_labels_log_probabilities(
-    svc, specs, teachers, registered
+    svc, specs, teachers, model_of
 ):
     """Spelled out, for one row and without anything of the server's."""
     backbone, task = svc.backbone(specs.backbone, "float32"), svc.task("mini_review").task
@@ -279,6 +293,69 @@ def test_probabilities_are_a_softmax_over_the_labels_log_probabilities(
     expected = {
         label: float(torch.tensor(log).double().exp()) / total for label, log in logs.items()
     }
-    found = registered(teachers[0]).predict(pd.DataFrame([row]).drop(columns="label"))
+    model = mlflow.pyfunc.load_model(str(model_of(teachers[0])))
+    found = model.predict(pd.DataFrame([row]).drop(columns="label"))
     assert found["probabilities"][0] == pytest.approx(expected, rel=1e-4)
     assert found["label"][0] == max(expected, key=expected.get)
+
+
+def test_prompts_of_two_backbones_or_precisions_are_not_served_together(
+    svc, specs, taught, model_of, made
+):
+    with pytest.raises(NotTogether, match="a server has one backbone, and these"):
+        model_of(taught["source"], taught["foreign source"])
+    half = made(teach(specs.teach(precision="bfloat16"), svc))
+    with pytest.raises(NotTogether, match="trained with float32 and bfloat16: serve them apart"):
+        model_of(taught["source"], half)
+    model = mlflow.pyfunc.load_model(str(model_of(half)))
+    answers = model.predict(frame(svc, "mini_review"))
+    spec = specs.evaluate("mini_review", precision="bfloat16")
+    assert list(answers["label"]) == recorded(svc, evaluate(spec, half, svc))
+
+
+def test_a_task_with_a_column_called_prompt_is_served_alone(
+    svc, tiny_backbone, teachers, model_of, tmp_path
+):
+    rows = "".join(f"say {at},{('good', 'bad')[at % 2]}\n" for at in range(20))
+    (tmp_path / "visits.csv").write_text("prompt,mood\n" + rows)
+    own = OWN | {"template": "asked: {prompt}"}
+    (tmp_path / "visits.yaml").write_text(yaml.safe_dump(own))
+    few = {"backbone": tiny_backbone, "steps": 2, "batch_size": 2, "prompt_length": 3}
+    spec = TeachSpec(**few, task=str(tmp_path / "visits.yaml"))
+    sha = svc.lineage.get_run(teach(spec, svc)).prompt
+    with pytest.raises(PromptColumn, match="serve it alone"):
+        model_of(sha, teachers[0])
+    model = mlflow.pyfunc.load_model(str(model_of(sha)))
+    assert len(model.predict(pd.DataFrame({"prompt": ["say 3", "anything"]}))) == 2
+
+
+def test_many_threads_ask_at_once_and_each_gets_its_own_answers(svc, teachers, model_of):
+    model = mlflow.pyfunc.load_model(str(model_of(*teachers)))
+    asked = [
+        frame(svc, task).iloc[at : at + 5].assign(prompt=task)
+        for task in ("mini_review", "mini_deed")
+        for at in range(0, 15, 5)
+    ]
+    expected = [model.predict(one) for one in asked]
+    with ThreadPoolExecutor(6) as pool:
+        for _ in range(3):
+            for found, one in zip(pool.map(model.predict, asked), expected, strict=True):
+                assert found.equals(one)
+
+
+def test_a_part_is_called_by_its_task_where_that_is_enough_and_by_its_digest():
+    names = Names([("aa11bb" + "0" * 58, "rte"), ("aa11bb" + "1" * 58, "rte"), ("c" * 64, "cb"),
+                   ("d" * 64, "x"), ("d" * 64, "rte"), ("e" * 64, "facade")])  # fmt: skip
+    assert names.shortest() == [
+        "aa11bb000000", "aa11bb111111", "cb", "x", "dddddddddddd/rte", "facade",
+    ]  # fmt: skip
+    assert [names.place(name) for name in names.shortest()] == list(range(6))
+    assert names.place("c" * 6) == 2
+    assert names.place("facade") == 5  # which could be digits
+    for named, problem in [
+        ("rte", "is the name of several"), ("aa11bb", "is the name of several"),
+        ("dddddd", "is the name of several"), ("ccccc", "is no prompt here"),
+        ("cccccc/rte", "is no prompt here"), ("", "is no prompt here"),
+    ]:  # fmt: skip
+        with pytest.raises(UnknownName, match=f"{problem}.*give one of aa11bb000000"):
+            names.place(named)
