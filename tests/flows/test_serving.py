@@ -83,16 +83,15 @@ def bundled(home, tmp_path_factory):
 
 
 def write(file, rows):
-    frame = pd.DataFrame(rows)
     match file.suffix:
         case ".csv":
-            frame.to_csv(file, index=False)
+            pd.DataFrame(rows).to_csv(file, index=False)
         case ".tsv":
-            frame.to_csv(file, index=False, sep="\t")
+            pd.DataFrame(rows).to_csv(file, index=False, sep="\t")
         case ".jsonl":
             file.write_text("".join(json.dumps(row) + "\n" for row in rows))
         case ".parquet":
-            frame.to_parquet(file)
+            pd.DataFrame(rows).to_parquet(file)
     return file
 
 
