@@ -12,18 +12,19 @@ from pipelines.registration import Candidate
 from pipelines.serving.naming import PROMPT, Names, PromptColumn
 from pipelines.spec import Count, Precision, Values
 from tasks import Task
-from tasks.unlabelled import columns
+from tasks.sample import sample
+from tasks.unlabelled import ask, columns
 
 Sha = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
 class OtherReading(ValueError):
-    """A task reads its rows otherwise than when a prompt was trained on it."""
+    """A task reads its rows otherwise than when a prompt was published for it."""
 
-    def __init__(self, task: str, what: str, then: object, now: object) -> None:
+    def __init__(self, task: str, then: object, now: object) -> None:
         super().__init__(
-            f"the task {task!r} is not the one that the prompt was trained on: its {what} were "
-            f"{then} and are {now} here; serve it with the version of prompt-transfer that made it"
+            f"the task {task!r} is not the one that the prompt was trained on: what was {then!r} "
+            f"is {now!r} here; serve it with the version of prompt-transfer that published it"
         )
 
 
@@ -33,8 +34,10 @@ class PartCard(Values):
     task: str
     place: Annotated[int, Field(ge=0)]
     """Of its vector, among those of the prompt."""
-    columns: list[str]
-    """What a row must have."""
+    row: dict[str, Any]
+    """A row, as an example: it has the columns that every row must have."""
+    reads: str
+    """What the model reads of it."""
     labels: list[str]
     """What it can answer; [] is free text."""
     max_input: Count
@@ -51,12 +54,13 @@ class PartCard(Values):
             OtherReading: it is another one by now.
         """
         task = _task(self.task, self.definition)
-        for what, then, now in (
-            ("columns", self.columns, list(columns(task))),
-            ("labels", self.labels, list(task.labels)),
-        ):
+        needs = sorted(columns(task))
+        text = ask(task, self.row) if sorted(self.row) == needs else self.reads
+        for then, now in (
+            (sorted(self.row), needs), (self.reads, text), (self.labels, list(task.labels)),
+        ):  # fmt: skip
             if then != now:
-                raise OtherReading(self.task, what, then, now)
+                raise OtherReading(self.task, then, now)
         return task
 
 
@@ -95,7 +99,7 @@ class Card(Values):
         Raises:
             PromptColumn: one of several tasks reads it.
         """
-        readers = [part.task for _, part in self.parts if PROMPT in part.columns]
+        readers = [part.task for _, part in self.parts if PROMPT in part.row]
         if readers and len(self.parts) > 1:
             raise PromptColumn(readers[0])
         return not readers
@@ -120,8 +124,9 @@ def parts_of(candidate: Candidate) -> list[PartCard]:
 def _part(
     task: Task, place: int, definition: Mapping[str, Any] | None, limit: int | None
 ) -> PartCard:
+    row = dict(sample(task))
     return PartCard(
-        task=task.name, place=place, columns=list(columns(task)), labels=list(task.labels),
+        task=task.name, place=place, row=row, reads=ask(task, row), labels=list(task.labels),
         max_input=limit or task.max_input, max_answer=task.max_answer,
         definition=None if definition is None else dict(definition),
     )  # fmt: skip

@@ -22,7 +22,6 @@ from mpt.peft_format import WEIGHTS, AnyPrompt, export, unpack
 from pipelines.serving.card import Card
 from pipelines.serving.naming import PROMPT
 from pipelines.serving.served import Served, together
-from tasks.sample import sample
 
 FLAVOUR = "prompt_transfer"
 LOADER = "pipelines.serving.loader"
@@ -109,7 +108,7 @@ def _signature(card: Card) -> ModelSignature:
     anything: Any = AnyType()  # type: ignore[no-untyped-call]
     types: dict[str, Any] = {PROMPT: DataType.string} if card.rows_name_prompts() else {}
     for _, part in card.parts:
-        for name, cell in sample(part.open()).items():
+        for name, cell in part.row.items():
             its = {str: DataType.string, int: DataType.long}.get(type(cell), anything)
             types[name] = its if types.get(name, its) == its else anything
     inputs: list[Any] = [ColSpec(its, name, required=False) for name, its in types.items()]
@@ -120,7 +119,7 @@ def _signature(card: Card) -> ModelSignature:
 
 def _example(card: Card) -> dict[str, Any]:
     """Return rows of the first tasks, as pandas splits a frame."""
-    rows = [dict(sample(part.open())) for _, part in card.parts]
+    rows = [part.row for _, part in card.parts]
     if card.rows_name_prompts() and len(rows) > 1:
         rows = [{PROMPT: name, **row} for name, row in zip(card.names, rows, strict=True)]
     columns = list(dict.fromkeys(name for row in rows[:SHOWN] for name in row))

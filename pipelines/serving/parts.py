@@ -69,7 +69,7 @@ def _parts(card: PromptCard, prompt: AnyPrompt) -> list[Part]:
         raise NoFit(card, f"for {wanted} tasks or more", f"for {count}")
     return [
         Part(
-            prompt=card.sha256, task=one.open(), columns=tuple(one.columns),
+            prompt=card.sha256, task=one.open(), columns=tuple(one.row),
             tokens=prompt.task(one.place).detach(),
             max_input=one.max_input, max_answer=one.max_answer,
             behind_context=card.kind == "context",

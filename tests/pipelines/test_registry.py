@@ -96,6 +96,16 @@ def test_a_published_prompt_is_a_version_with_peft_files_and_tags(
     assert lineage.best("rte").version == 1
 
 
+def test_a_prompt_of_a_task_that_is_not_known_here_is_published_for_peft_alone(
+    open_registry, train, client
+):
+    (published,) = open_registry().publish(train("of_another_version", 1, 80.0))
+    folder = Path(client.get_model_version(*published.split("/")).source.removeprefix("file://"))
+    assert {file.name for file in folder.iterdir()} == {
+        "adapter_config.json", "adapter_model.safetensors",
+    }  # fmt: skip
+
+
 def test_the_run_shows_the_spec_the_curves_and_a_picture(open_registry, train, client):
     sha = train("rte", 1, 80.0, losses=[float(step) for step in range(1000)])
     open_registry().publish(sha)

@@ -230,6 +230,13 @@ def said(folder, **changes):
     file.write_text(yaml.safe_dump(values))
 
 
+def said_of_part(folder, **changes):
+    """Change what it says of that prompt's one task."""
+    values = yaml.safe_load((folder / "MLmodel").read_text())
+    (part,) = values["flavors"]["prompt_transfer"]["prompts"][0]["parts"]
+    said(folder, parts=[part | changes])
+
+
 CHANGES = {
     "another byte": (
         lambda folder: (folder / "adapter_model.safetensors").open("ab").write(b" "),
@@ -239,27 +246,23 @@ CHANGES = {
     "another length": (lambda folder: said(folder, num_tokens=7), "should be of shape 7 by 32"),
     "a path": (lambda folder: said(folder, sha256="../" * 20), "should match pattern"),
     "more tasks": (
-        lambda folder: said(
-            folder,
-            parts=[
-                {"task": "mini_deed", "place": 3, "columns": ["premise", "hypothesis"],
-                 "labels": ["entailment", "neutral", "contradiction"], "max_input": 9,
-                 "max_answer": 9}
-            ],
-        ),
+        lambda folder: said_of_part(folder, place=3),
         "for 4 tasks or more, and is for 1",
     ),
     "other labels": (
-        lambda folder: said(
-            folder,
-            parts=[
-                {"task": "mini_deed", "place": 0, "columns": ["premise", "hypothesis"],
-                 "labels": ["yes", "no"], "max_input": 9, "max_answer": 9}
-            ],
-        ),
-        "its labels were",
+        lambda folder: said_of_part(folder, labels=["yes", "no"]),
+        "what was .'yes', 'no'. is .'entailment', 'neutral', 'contradiction'. here",
     ),
-}  # fmt: skip
+    "other text": (
+        lambda folder: said_of_part(folder, reads="deed: a / b"),
+        "what was 'deed: a / b' is 'premise: Anna moved",
+    ),
+    "other columns": (
+        lambda folder: said_of_part(folder, row={"text": "a"}),
+        "is not the one that the prompt was trained on",
+    ),
+    "an unknown task": (lambda folder: said_of_part(folder, task="mini_dead"), "no task is named"),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -270,7 +273,7 @@ def test_a_model_that_was_changed_is_refused_in_one_line(change, teachers, model
     with pytest.raises((ValueError, LookupError), match=words) as caught:
         mlflow.pyfunc.load_model(str(folder))
     assert "\n" not in str(caught.value)
-    assert type(caught.value).__module__.startswith("pipelines.serving")
+    assert type(caught.value).__module__.split(".")[0] in {"pipelines", "tasks"}
 
 
 def test_probabilities_are_a_softmax_over_the_labels_log_probabilities(
