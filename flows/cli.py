@@ -50,6 +50,11 @@ for where, commands in {
         "export": "Write a prompt as an adapter's folder, for PeftModel.from_pretrained.",
         "take": "Take in a prompt that PEFT trained: score it, and begin its lineage.",
     },
+    "flows.serving": {
+        "predict": "Answer the rows of a file with a prompt.",
+        "bundle": "Write prompts of one backbone as one MLflow model.",
+        "serve": "Serve prompts of one backbone by MLflow's server.",
+    },
 }.items():
     for name, does in commands.items():
         app.command(f"{where}:{name}", name=CALLED.get(name), help=does)

@@ -19,9 +19,10 @@ from mpt.tokenizer import declared_length
 
 Architecture = Literal["encoder-decoder", "decoder-only"]
 Front = Any
-"""What a backbone keeps of the prompt that stands before every row; its own affair."""
+"""What a backbone keeps of the prompts that stand before rows; its own affair."""
 Reading = Any
-"""What a backbone made of a prompt and some inputs; its own affair."""
+"""What a backbone made of prompts and some inputs; its own affair, but that `take(rows)` is some
+of its rows, by their places [n] in the batch."""
 
 
 class Reader(ABC):
@@ -37,12 +38,18 @@ class Reader(ABC):
         """Return the token ids that write each of `labels`, as `score` wants them."""
 
     @abstractmethod
-    def prepare(self, prompt: Tensor | None) -> Front:
-        """Read `prompt` [P, H] once, for all the rows that it will stand before."""
+    def prepare(self, prompts: Sequence[Tensor]) -> Front:
+        """Read `prompts` [P, H] once, for all the rows that they will stand before.
+
+        Their lengths P may differ. None at all stands before nothing.
+        """
 
     @abstractmethod
-    def read(self, front: Front, input_ids: Tensor, mask: Tensor) -> Reading:
-        """Read `input_ids` [B, T] after what was prepared; `mask` [B, T] is 1 at tokens."""
+    def read(self, front: Front, batch: Batch) -> Reading:
+        """Read the inputs of `batch`, each after one of the prompts that were prepared.
+
+        A row's `task_ids` is the place of its prompt among them.
+        """
 
     @abstractmethod
     def score(self, reading: Reading, labels: Sequence[Sequence[int]]) -> Tensor:

@@ -102,14 +102,14 @@ class Baseline(Learner, Reader):
         """Return the token ids that write each of `labels`; see `Reader`."""
         return self._parts[1].label_ids(labels)
 
-    def prepare(self, prompt: Tensor | None) -> None:
+    def prepare(self, prompts: Sequence[Tensor]) -> None:
         """Do nothing: what it learned stands in the model, and no other prompt before it."""
-        assert prompt is None
+        assert not prompts
 
-    def read(self, front: None, input_ids: Tensor, mask: Tensor) -> Batch:
+    def read(self, front: None, batch: Batch) -> Batch:
         """Return the rows as a batch without labels: they are read anew with each answer."""
-        nothing = input_ids.new_zeros(len(input_ids), 0)
-        return Batch(nothing, input_ids, mask, nothing)
+        nothing = batch.input_ids.new_zeros(len(batch.input_ids), 0)
+        return batch._replace(labels=nothing)
 
     @torch.inference_mode()
     def score(self, reading: Batch, labels: Sequence[Sequence[int]]) -> Tensor:

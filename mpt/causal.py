@@ -5,16 +5,15 @@ prompts of a batch runs once, with gradients where they are wanted, and the rows
 keys and values: G·P + B·T tokens instead of B·(P + T). Shapes: mpt.prompt.
 """
 
-from collections.abc import Callable
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import DynamicCache
 
 from mpt import attention
-from mpt.packing import Layers, Packed, pack
+from mpt.fronts import Front, Kept, before, kept, laid_out
+from mpt.packing import pack
 
 States = tuple[Tensor, ...]
 """Of each layer, or of the last alone: [B, T, H]."""
@@ -28,33 +27,6 @@ class WindowTooShort(ValueError):
             f"a prompt and an input of {length} tokens reach over the sliding window of {window}: "
             "some rows would not see all of the prompt; give a shorter one, or another backbone"
         )
-
-
-class Front(NamedTuple):
-    """What a causal model keeps of G prompts: each layer's keys and values, and the last states."""
-
-    layers: Layers
-    states: Tensor  # [G, P, H], after the final norm
-
-    @property
-    def length(self) -> int:
-        """How many tokens stand in front, P."""
-        return self.states.shape[1]
-
-
-class Kept:
-    """Keys and values of prompts and rows, laid out as a padded batch when first asked for.
-
-    Few ask: a label of one token is predicted by what was read.
-    """
-
-    def __init__(self, lay_out: Callable[[], DynamicCache]) -> None:
-        self._lay_out = lay_out
-
-    @cached_property
-    def cache(self) -> DynamicCache:
-        """Of P + T tokens."""
-        return self._lay_out()
 
 
 class Causal:
@@ -72,11 +44,12 @@ class Causal:
         if self.packs:
             model.set_attn_implementation(attention.NAME)
 
-    def prefill(self, prompts: Tensor) -> Front:
-        """Run `prompts` [G, P, H], once each."""
-        cache: Any = DynamicCache()
+    def prefill(self, prompts: Tensor) -> tuple[Front, Tensor]:
+        """Run `prompts` [G, P, H], once each; return the last states too, [G, P, H]."""
+        cache = DynamicCache()
         states = self._run(prompts.to(self.model.dtype), cache)[-1]
-        return Front(tuple((layer.keys, layer.values) for layer in cache.layers), states)
+        count, length = prompts.shape[:2]
+        return Front(kept(cache), (length,) * count), states
 
     def together(
         self,
@@ -96,20 +69,20 @@ class Causal:
             WindowTooShort: the model's attention does not reach back so far.
         """
         if prompts is None or not self.packs:
-            front = None if prompts is None else self.prefill(prompts)
+            front, ahead = (None, None) if prompts is None else self.prefill(prompts)
             states, _ = self.read(
                 front, owners, input_ids, mask, every_layer=every_layer, keep=False
             )
-            return front.states if front else states[-1][:0], states
+            return states[-1][:0] if ahead is None else ahead, states
         self._check_reach(prompts.shape[1] + input_ids.shape[1])
         count, length = prompts.shape[:2]
-        packed = pack(mask, owners, count, length, ())
+        packed = pack(mask, owners, [length] * count, ())
         embeds = self._embed(input_ids.flatten()[packed.at])
-        ahead = torch.arange(length, device=mask.device).repeat(count)
+        first = torch.arange(length, device=mask.device).repeat(count)
         states = self._run(
             torch.cat([prompts.to(embeds.dtype).flatten(0, 1), embeds]).unsqueeze(0), None,
             every_layer,
-            position_ids=torch.cat([ahead, packed.at % mask.shape[1] + length]).unsqueeze(0),
+            position_ids=torch.cat([first, packed.at % mask.shape[1] + length]).unsqueeze(0),
             packed=packed,
             attention_mask=mask.new_zeros(1, 1, 1, 1),  # not used: keeps one from being built
         )  # fmt: skip
@@ -142,9 +115,11 @@ class Causal:
         self._check_reach((front.length if front else 0) + input_ids.shape[1])
         if self.packs:
             return self._packed(front, owners, input_ids, mask, every_layer=every_layer, keep=keep)
-        cache = _before(front, owners)
-        # No mask: a token sees only what stands before it, so padding on the right is not seen.
-        return self._run(self._embed(input_ids), cache, every_layer), Kept(lambda: cache)
+        cache = before(front, owners)
+        more: dict[str, Any] = {}
+        if front and front.ragged:  # else a token sees what stands before it, and no padding
+            more = self._seen(torch.cat([front.mask(owners), mask.long()], dim=1), input_ids)
+        return self._run(self._embed(input_ids), cache, every_layer, **more), Kept(lambda: cache)
 
     def _packed(
         self,
@@ -156,17 +131,19 @@ class Causal:
         every_layer: bool,
         keep: bool,
     ) -> tuple[States, "Kept"]:
-        count, length = front.states.shape[:2] if front else (0, 0)
-        packed = pack(mask, owners, count, length, front.layers if front and length else ())
-        places = packed.at % mask.shape[1] + length
+        layers, lengths = front or ((), ())
+        packed = pack(mask, owners, lengths, layers)
+        places = packed.at % mask.shape[1]
+        if front:
+            places = places + front.before(owners)[packed.at // mask.shape[1]]
         cache = DynamicCache() if keep else None
         states = self._run(
             self._embed(input_ids.flatten()[packed.at]).unsqueeze(0), cache, every_layer,
             position_ids=places.unsqueeze(0), packed=packed,
             attention_mask=mask.new_zeros(1, 1, 1, 1),  # not used: keeps one from being built
         )  # fmt: skip
-        kept = Kept(lambda: _laid_out(front, owners, packed, cache, mask))
-        return tuple(packed.unpack(one, mask) for one in states), kept
+        later = Kept(lambda: laid_out(front, owners, packed, cache, mask))
+        return tuple(packed.unpack(one, mask) for one in states), later
 
     def go_on(self, cache: DynamicCache, mask: Tensor, input_ids: Tensor) -> Tensor:
         """Run `input_ids` [B, S] behind what was read; return their states, [B, S, H].
@@ -174,9 +151,13 @@ class Causal:
         `mask` [B, all tokens] is 1 at tokens, these included: padding stands between a row and what
         follows it, and does not count.
         """
+        return self._run(self._embed(input_ids), cache, **self._seen(mask, input_ids))[-1]
+
+    def _seen(self, mask: Tensor, input_ids: Tensor) -> dict[str, Any]:
+        """Return what tells a model which tokens count, and where those that it reads stand."""
         places = mask.cumsum(dim=1)[:, -input_ids.shape[1] :] - 1
-        more: dict[str, Any] = {"position_ids": places} if self.takes_positions else {}
-        return self._run(self._embed(input_ids), cache, attention_mask=mask, **more)[-1]
+        positions = {"position_ids": places} if self.takes_positions else {}
+        return {"attention_mask": mask, **positions}
 
     def _check_reach(self, length: int) -> None:
         if self.window is not None and length > self.window:
@@ -203,33 +184,3 @@ def sliding_window(config: Any) -> int | None:
         return None  # Qwen names a window that it does not use
     window: int | None = getattr(config, "sliding_window", None)
     return window
-
-
-def _before(front: Front | None, owners: Tensor) -> DynamicCache:
-    """Return the keys and values of each row's front, as those of a batch."""
-    cache = DynamicCache()
-    for at, (keys, values) in enumerate(front.layers if front else ()):
-        cache.update(_of_rows(keys, owners), _of_rows(values, owners), at)
-    return cache
-
-
-def _laid_out(
-    front: Front | None, owners: Tensor, packed: Packed, cache: Any, mask: Tensor
-) -> DynamicCache:
-    """Return the keys and values of fronts and packed rows, as those of a batch."""
-    padded = _before(front, owners)
-    for at, layer in enumerate(cache.layers):
-        heads = layer.keys.shape[1]
-        rows = [
-            packed.unpack(one.transpose(1, 2).flatten(2), mask).view(*mask.shape, heads, -1)
-            for one in (layer.keys, layer.values)
-        ]
-        padded.update(rows[0].transpose(1, 2), rows[1].transpose(1, 2), at)
-    return padded
-
-
-def _of_rows(layer: Tensor, owners: Tensor) -> Tensor:
-    """Return keys or values [G, heads, P, size] of each row's front, [B, heads, P, size]."""
-    if len(layer) == 1:
-        return layer.expand(len(owners), -1, -1, -1)
-    return layer[owners]

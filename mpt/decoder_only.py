@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from mpt.backbone import Architecture, Backbone, precise
-from mpt.causal import Causal, Front, Kept
+from mpt.causal import Causal
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
+from mpt.fronts import Front, Kept
 from mpt.packing import joined
 from mpt.prompt import Prefix
 from mpt.signals import Signals, check_layer
@@ -32,6 +33,10 @@ class Reading(NamedTuple):
     kept: Kept  # of front and inputs, P + T tokens
     mask: Tensor  # [B, P + T], 1 at tokens
     last: Tensor  # [B, H], the state after each row's last token
+
+    def take(self, rows: Tensor) -> "Reading":
+        """Return some rows of it, by their places in the batch."""
+        return Reading(self.kept.take(rows), self.mask[rows], self.last[rows])
 
 
 class DecoderOnly(Backbone):
@@ -118,20 +123,23 @@ class DecoderOnly(Backbone):
         hidden = tuple(answers[layer] if inner else answers[-1] for layer in decoder_layers)
         return Signals(loss, logits, hidden)
 
-    def prepare(self, prompt: Tensor | None) -> Front | None:
-        """Run `prompt` [P, H] once, for all the rows that it will stand before."""
-        if prompt is None:
-            return None
-        with torch.inference_mode():
-            return self.causal.prefill(prompt.to(self.device).unsqueeze(0))
+    @torch.inference_mode()
+    def prepare(self, prompts: Sequence[Tensor]) -> list[Front]:
+        """Run each of `prompts` once; see `Reader`."""
+        # Each alone: then none of its numbers depends on which others there are.
+        return [self.causal.prefill(one.to(self.device).unsqueeze(0))[0] for one in prompts]
 
     @torch.inference_mode()
-    def read(self, front: Front | None, input_ids: Tensor, mask: Tensor) -> Reading:
-        """Run `input_ids` [B, T] behind the front; see `Backbone`."""
-        owners = input_ids.new_zeros(len(input_ids))
-        (states,), kept = self.causal.read(front, owners, input_ids, mask.bool())
+    def read(self, front: Sequence[Front], batch: Batch) -> Reading:
+        """Run the inputs of `batch` behind their prompts; see `Reader`."""
+        mask, owners = batch.mask, batch.task_ids
+        before = Front.of(front) if front else None
+        if len(front) > 1:  # of a server's many prompts, a batch has some
+            present, owners = torch.unique(owners, return_inverse=True)
+            before = Front.of([front[at] for at in present.tolist()])
+        (states,), kept = self.causal.read(before, owners, batch.input_ids, mask.bool())
         last = states[torch.arange(len(states), device=states.device), mask.sum(dim=1) - 1]
-        seen = mask.new_ones(len(mask), front.length if front else 0)
+        seen = before.mask(owners) if before else mask[:, :0]
         return Reading(kept, torch.cat([seen, mask], dim=1), last)
 
     @torch.inference_mode()
@@ -178,7 +186,7 @@ class DecoderOnly(Backbone):
         rows = [[0, 1, 2, 3, 4, 5], [0, 1, 2, 8, 7, 6]]
         ids = torch.tensor(rows, device=self.device) % self.vocab_size
         whole = precise(self.model(input_ids=ids, use_cache=False).logits[:, 3:])
-        front, rest = self.causal.prefill(self.embed(ids[:1, :3])), ids[:, 3:]
+        (front, _), rest = self.causal.prefill(self.embed(ids[:1, :3])), ids[:, 3:]
         (states,), _ = self.causal.read(front, ids.new_zeros(2), rest, torch.ones_like(rest).bool())
         parts = self.logits(states)
         loose = 1e-2 if self.model.dtype == torch.float32 else 1e-1

@@ -18,7 +18,7 @@ from mpt.cross_attention import look_back_
 from mpt.documents import DocumentEncoder, Documents, attend_to_documents_
 from mpt.encoding import IGNORED, Batch, Encoded, flatten
 from mpt.label_tree import LabelTree, read_labels
-from mpt.prompt import Prefix, prepend
+from mpt.prompt import Prefix, prepend, prepend_each
 from mpt.signals import Signals, check_layer
 
 
@@ -42,6 +42,15 @@ class Reading(NamedTuple):
     def padded(self) -> Tensor:
         """Return the states as those of a batch, [B, P + T, H]."""
         return self.documents.unpack(self.states) if self.documents else self.states
+
+    def take(self, rows: Tensor) -> "Reading":
+        """Return some rows of it, by their places in the batch."""
+        mask = self.mask[rows]
+        if self.documents is None:
+            return Reading(self.states[rows], mask)
+        spans = [self.documents.spans[row] for row in rows.tolist()]
+        states = torch.cat([self.states[:, span] for span in spans], dim=1)
+        return Reading(states, mask, Documents.of(mask))
 
 
 class EncoderDecoder(Backbone):
@@ -86,8 +95,10 @@ class EncoderDecoder(Backbone):
         decoder_layers: Sequence[int] = (),
     ) -> Signals:
         """Read `batch` under its prompts (or none), and predict its labels; see `Backbone`."""
-        prompt = None if prefix is None else prefix.rows()
-        reading = self._encode(prompt, batch.input_ids, batch.mask, encoder_layers)
+        embeds, mask = self.embed(batch.input_ids), batch.mask
+        if prefix is not None:
+            embeds, mask = prepend(prefix.rows(), embeds, mask)
+        reading = self._encode(embeds, mask, encoder_layers)
         inputs = {
             "input_ids": self.model.prepare_decoder_input_ids_from_labels(batch.labels),
             "use_cache": False,
@@ -105,22 +116,22 @@ class EncoderDecoder(Backbone):
             states = states * self.hidden_size**-0.5
         return precise(self.model.lm_head(states))
 
-    def prepare(self, prompt: Tensor | None) -> Tensor | None:
-        """Return `prompt` [P, H] as it is: the encoder reads it anew with each input."""
-        return None if prompt is None else prompt.to(self.device)
+    def prepare(self, prompts: Sequence[Tensor]) -> list[Tensor]:
+        """Return `prompts` as they are: the encoder reads them anew with each input."""
+        return [one.to(self.device) for one in prompts]
 
     @torch.inference_mode()
-    def read(self, front: Tensor | None, input_ids: Tensor, mask: Tensor) -> Reading:
-        """Run the encoder on the prompt `front` [P, H] and `input_ids` [B, T]."""
-        prompt = None if front is None else front.expand(len(input_ids), -1, -1)
-        return self._encode(prompt, input_ids, mask, ())
+    def read(self, front: Sequence[Tensor], batch: Batch) -> Reading:
+        """Run the encoder on the inputs of `batch`, each behind its prompt; see `Reader`."""
+        embeds, mask = self.embed(batch.input_ids), batch.mask
+        if len(front) == 1:
+            embeds, mask = prepend(front[0].expand(len(mask), -1, -1), embeds, mask)
+        elif front:
+            prompts = [front[at] for at in batch.task_ids.tolist()]
+            embeds, mask = prepend_each(prompts, embeds, mask)
+        return self._encode(embeds, mask, ())
 
-    def _encode(
-        self, prompt: Tensor | None, input_ids: Tensor, mask: Tensor, layers: Sequence[int]
-    ) -> Reading:
-        embeds = self.embed(input_ids)
-        if prompt is not None:
-            embeds, mask = prepend(prompt, embeds, mask)
+    def _encode(self, embeds: Tensor, mask: Tensor, layers: Sequence[int]) -> Reading:
         if self.documents is None:
             inputs = {"inputs_embeds": embeds, "attention_mask": mask}
             last, hidden = run(self.model.encoder, inputs, layers)

@@ -1,12 +1,26 @@
-"""Answers under a prompt: the best of a set of labels, or free text. Shapes: mpt.prompt."""
+"""Answers under prompts: the best of a set of labels, or free text. Shapes: mpt.prompt."""
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from mpt.backbone import Reader, Reading
-from mpt.encoding import Encoded
+from mpt.backbone import Front, Reader, Reading
+from mpt.encoding import Encoded, mixed_batch
+
+Answers = Tensor | list[str]
+"""Of labels, the log-probability of each, [N, labels], float64 on the CPU; or texts."""
+Draws = list[tuple[int, int]]
+"""Which rows of which parts are in a batch."""
+
+
+class Asked(NamedTuple):
+    """Rows that stand behind one prompt, and how they are answered."""
+
+    rows: Encoded  # their answers are not looked at
+    labels: tuple[str, ...]  # what can be answered; () is free text
+    max_answer: int = 0  # tokens of a free text, with EOS
 
 
 def rank(
@@ -40,11 +54,10 @@ def label_scores(
 
     It is the sum over the label's tokens (for a T5, and EOS), in nats.
     """
-    ids = backbone.label_ids(labels)
-    scores = torch.zeros(len(encoded), len(labels))
-    for rows, reading in _readings(backbone, prompt, encoded, batch_size):
-        scores[rows] = backbone.score(reading, ids).to("cpu", torch.float32)
-    return scores
+    front = backbone.prepare([] if prompt is None else [prompt])
+    (scores,) = answer_all(backbone, front, [Asked(encoded, tuple(labels))], batch_size)
+    assert isinstance(scores, Tensor), "labels are scored"
+    return scores.float()
 
 
 def decode(
@@ -55,21 +68,65 @@ def decode(
     batch_size: int,
 ) -> list[str]:
     """Return the greedy answer to each example, of at most `max_answer` tokens with EOS."""
-    answers = [""] * len(encoded)
-    for rows, reading in _readings(backbone, prompt, encoded, batch_size):
-        for row, answer in zip(rows, backbone.write(reading, max_answer), strict=True):
-            answers[row] = answer
-    return answers
+    front = backbone.prepare([] if prompt is None else [prompt])
+    (texts,) = answer_all(backbone, front, [Asked(encoded, (), max_answer)], batch_size)
+    assert isinstance(texts, list), "free text is written"
+    return texts
+
+
+def answer_all(
+    backbone: Reader, front: Front, asked: Sequence[Asked], batch_size: int
+) -> list[Answers]:
+    """Return the answers to rows behind several prompts, read in mixed batches.
+
+    Each row's answer is the one that it has alone behind its own prompt.
+
+    Args:
+        backbone: what answers.
+        front: what it prepared of the prompts, one for each of `asked`, or of none.
+        asked: the rows behind each prompt.
+        batch_size: how many rows at once, of all prompts together.
+    """
+    ids = {one.labels: backbone.label_ids(one.labels) for one in asked if one.labels}
+    found: list[Answers] = [
+        torch.zeros(len(one.rows), len(one.labels), dtype=torch.float64)
+        if one.labels
+        else [""] * len(one.rows)
+        for one in asked
+    ]
+    for drawn, reading in _readings(backbone, front, [one.rows for one in asked], batch_size):
+        for (labels, max_answer), places in _alike(asked, drawn).items():
+            # What was read together is answered in parts, since labels and lengths differ.
+            part = reading
+            if len(places) < len(drawn):
+                part = reading.take(torch.tensor(places, device=backbone.device))
+            said = (
+                backbone.score(part, ids[labels]).to("cpu", torch.float64)
+                if labels
+                else backbone.write(part, max_answer)
+            )
+            for place, answer in zip(places, said, strict=True):
+                k, row = drawn[place]
+                found[k][row] = answer
+    return found
+
+
+def _alike(asked: Sequence[Asked], drawn: Draws) -> dict[tuple[tuple[str, ...], int], list[int]]:
+    """Return the places of the rows of a batch that are answered in the same way."""
+    found: dict[tuple[tuple[str, ...], int], list[int]] = {}
+    for place, (k, _) in enumerate(drawn):
+        found.setdefault(asked[k][1:], []).append(place)
+    return found
 
 
 def _readings(
-    backbone: Reader, prompt: Tensor | None, encoded: Encoded, batch_size: int
-) -> Iterator[tuple[list[int], Reading]]:
+    backbone: Reader, front: Front, parts: Sequence[Encoded], batch_size: int
+) -> Iterator[tuple[Draws, Reading]]:
     # Longest first: little padding, and a batch that does not fit in memory is the first one.
-    lengths = encoded.lengths()
-    order = sorted(range(len(encoded)), key=lambda row: -lengths[row])
-    front = backbone.prepare(prompt)
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        batch = encoded.batch(rows, [0] * len(rows), backbone.device)
-        yield rows, backbone.read(front, batch.input_ids, batch.mask)
+    rows = [
+        (k, row, length) for k, one in enumerate(parts) for row, length in enumerate(one.lengths())
+    ]
+    rows.sort(key=lambda one: -one[2])
+    for start in range(0, len(rows), batch_size):
+        drawn = [(k, row) for k, row, _ in rows[start : start + batch_size]]
+        yield drawn, backbone.read(front, mixed_batch(parts, drawn, backbone.device))

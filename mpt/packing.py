@@ -3,6 +3,7 @@
 Shapes: mpt.prompt; G prompts; N tokens of all rows, without padding.
 """
 
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -14,7 +15,7 @@ from mpt.encoding import IGNORED, Batch
 Part = tuple[slice, slice, bool]
 """Which queries see which keys, and whether only those up to themselves."""
 Layers = tuple[tuple[Tensor, Tensor], ...]
-"""Keys and values of each layer, [G, kv heads, P, head size] each."""
+"""Keys and values of each layer, [G, kv heads, the longest P, head size] each."""
 
 
 class Joined(NamedTuple):
@@ -42,26 +43,27 @@ class Packed(NamedTuple):
         )
 
 
-def pack(mask: Tensor, owners: Tensor, count: int, length: int, layers: Layers) -> Packed:
+def pack(mask: Tensor, owners: Tensor, prompts: Sequence[int], layers: Layers) -> Packed:
     """Say where the tokens of a batch go.
 
     Args:
         mask: bool, [B, T], true at tokens.
         owners: each row's prompt, [B].
-        count: how many prompts there are, G.
-        length: how long they are, P.
+        prompts: how long each prompt is, G of them; to be run, they are of one length.
         layers: keys and values of the prompts, if they were run before.
     """
     order = owners.argsort(stable=True)
     lengths = mask.sum(dim=1)[order]
-    behind = [int(lengths[owners[order] == at].sum()) for at in range(count)]
+    behind = [int(lengths[owners[order] == at].sum()) for at in range(len(prompts))]
     places = torch.arange(mask.numel(), device=mask.device).view_as(mask)[order]
-    prompts, ahead = _slices([length] * count, 0), count * length
+    width = max(prompts, default=0)
+    ahead = len(prompts) * width
+    fronts = [slice(at * width, at * width + long) for at, long in enumerate(prompts)]
     first = 0 if layers else ahead  # of the rows' queries
     asking, seen = (_slices(lengths.tolist(), start) for start in (first, ahead))
-    parts = [] if layers else [(prompt, prompt, True) for prompt in prompts]
+    parts = [] if layers else [(prompt, prompt, True) for prompt in fronts]
     parts += [(row, itself, True) for row, itself in zip(asking, seen, strict=True)]
-    groups = zip(_slices(behind, first), prompts, strict=True)
+    groups = zip(_slices(behind, first), fronts, strict=True)
     parts += [(group, prompt, False) for group, prompt in groups]
     # Attention to nothing, or of nothing, ends torch's kernel with a signal.
     parts = [part for part in parts if all(one.start < one.stop for one in part[:2])]

@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 
 from mpt.factors import Init, average_factors, new_factors
 from mpt.learner import Learner
@@ -230,3 +231,17 @@ def prepend(prompt: Tensor, embeds: Tensor, mask: Tensor) -> tuple[Tensor, Tenso
     """
     seen = mask.new_ones(prompt.shape[:2])  # [B, P]: every prompt token is attended to
     return torch.cat([prompt.to(embeds.dtype), embeds], dim=1), torch.cat([seen, mask], dim=1)
+
+
+def prepend_each(prompts: Sequence[Tensor], embeds: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Put a prompt [P, H] of its own before each row of `embeds` [B, T, H]; P may differ.
+
+    Returns:
+        What `prepend` does, with P + T of the longest row; padding is on the right only.
+    """
+    tokens = mask.bool()
+    rows = [
+        torch.cat([p.to(embeds), e[m]]) for p, e, m in zip(prompts, embeds, tokens, strict=True)
+    ]
+    seen = [mask.new_ones(len(row)) for row in rows]
+    return pad_sequence(rows, batch_first=True), pad_sequence(seen, batch_first=True)

@@ -13,10 +13,13 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run
 
 from mpt.peft_format import export, unpack
-from mpt.prompt import MultitaskPrompt
+from mpt.prompt import MultitaskPrompt, Prompt
 from pipelines import pictures
 from pipelines.registration import Candidate
+from pipelines.serving import model_folder
+from pipelines.serving.served import served
 from pipelines.store import Store
+from tasks import UnknownTask
 
 POINTS = 200  # of a loss curve; the store keeps every one
 PROMPT_FOLDER = "prompt"
@@ -62,12 +65,19 @@ def _write_run(client: MlflowClient, experiment: str, candidate: Candidate, stor
         if isinstance(prompt, MultitaskPrompt) and prompt.num_tasks > 1:
             picture = _similarity_map(title, prompt, candidate.tasks)
             (pictures_of / "task-vectors.png").write_bytes(picture)
-        on = candidate.backbone
-        export(prompt, Path(folder, PROMPT_FOLDER), on, on.name)
+        _write_prompt(Path(folder, PROMPT_FOLDER), prompt, candidate, store)
         client.log_artifacts(made.info.run_id, folder)
     # Only now is it whole: `export_run` deletes what has not come this far.
     client.set_terminated(made.info.run_id, "FINISHED", millis(run.ended_at or run.started_at))
     return made
+
+
+def _write_prompt(folder: Path, prompt: Prompt, candidate: Candidate, store: Store) -> None:
+    """Write what PEFT loads, and with it what makes it a model that MLflow loads."""
+    try:
+        model_folder.write(folder, [served([candidate], store)])
+    except UnknownTask:  # of another version: who knows no task cannot say how its rows read
+        export(prompt, folder, candidate.backbone, candidate.backbone.name)
 
 
 def _log_numbers(

@@ -45,6 +45,7 @@ AX = Task(
     metrics={"mcc": matthews(glue.THREE_WAY)},
     splits=TEST_ONLY,
     trained_on=("mnli",),
+    blank={"label": 0},
     licence="see the dataset's card",
     citation="Wang et al. 2018, GLUE (W18-5446)",
 )
@@ -75,6 +76,7 @@ AX_G = Task(
     metrics={"accuracy": accuracy, "parity": parity},
     splits=TEST_ONLY,
     trained_on=("superglue_rte", "rte"),
+    blank={"idx": 0, "label": 0},
     licence="see the dataset's card",
     citation="Rudinger et al. 2018, NAACL (N18-2002); Poliak et al. 2018, EMNLP (D18-1007)",
 )

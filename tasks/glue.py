@@ -81,6 +81,7 @@ STSB = Task(
     labels=(),
     metrics={"pearson": pearson, "spearman": spearman},
     splits=HALVE,
+    blank={"label": 0},
     licence="scores CC BY-SA 4.0; each text has its source's terms",
     citation="Cer et al. 2017, SemEval (S17-2001)",
 )

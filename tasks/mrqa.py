@@ -36,6 +36,7 @@ def _task(name: str, path: str, revision: str | None, licence: str, citation: st
         splits=CARVE,
         max_input=512,
         max_answer=128,
+        blank={"answers": ["-"]},
         licence=licence,
         citation=f"{citation}, as in Fisch et al. 2019, MRQA (D19-5801)",
     )

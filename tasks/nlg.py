@@ -49,6 +49,7 @@ E2E = Task(
     metrics=METRICS,
     splits=OWN,
     max_answer=128,
+    blank={"human_reference": "-"},
     licence="CC BY-SA 4.0",
     citation="Novikova, Dušek and Rieser 2017, SIGDIAL (W17-5525)",
 )
@@ -64,6 +65,7 @@ WEBNLG = Task(
     metrics=METRICS,
     splits=OWN,
     max_answer=128,
+    blank={"target": "-", "references": []},
     licence="CC BY-NC 4.0",
     citation="Gardent et al. 2017, ACL (P17-1017); Castro Ferreira et al. 2020, WebNLG+",
 )

@@ -114,9 +114,13 @@ class Template:
         """What `form` says, cut up at its columns."""
         return [(said, column) for said, column, _, _ in Formatter().parse(self.form)]
 
+    def ask(self, row: Row) -> Example:
+        """Return the row as an example without answers."""
+        return fill(self.parts, row)
+
     def __call__(self, row: Row) -> Example:
         """Return the row as an example."""
-        return fill(self.parts, row)._replace(answers=(self.answer(row),))
+        return self.ask(row)._replace(answers=(self.answer(row),))
 
 
 def template(form: str, labels: Sequence[str]) -> Template:

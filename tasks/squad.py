@@ -49,6 +49,7 @@ SQUAD = Task(
     splits=CARVE,
     max_input=512,
     max_answer=128,
+    blank={"answers": {"text": ["-"]}},
     licence="CC BY-SA 4.0",
     citation="Rajpurkar et al. 2016, EMNLP (D16-1264)",
 )

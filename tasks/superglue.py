@@ -142,6 +142,7 @@ MULTIRC = Task(
     metrics={"f1": f1("True", "False"), "exact_match": group_match},
     splits=HALVE,
     max_input=348,
+    blank={"idx": {"question": 0}, "label": 0},
     licence="Research and Academic Use License; non-commercial",
     citation="Khashabi et al. 2018, NAACL (N18-1023)",
 )
@@ -159,6 +160,7 @@ RECORD = Task(
     max_input=512,
     max_answer=128,
     every_answer=True,
+    blank={"answers": [], "idx": {"passage": 0, "query": 0}},
     licence="see the dataset's card; news of CNN and the Daily Mail",
     citation="Zhang et al. 2018, arXiv:1810.12885",
 )
@@ -201,6 +203,7 @@ WSC = Task(
     labels=TRUTH,
     metrics={"accuracy": accuracy},
     splits=HALVE,
+    blank={"label": 0},
     licence="CC BY 4.0",
     citation="Levesque et al. 2012, KR",
 )

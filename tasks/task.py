@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -107,6 +107,8 @@ class Task:
         role: in the mini suite, whether the nano backbones may have seen its answers.
         folder: under `--data`; "" is the name.
         trained_on: of a test set without training rows, the tasks whose prompts answer it.
+        blank: where `read` is no template, what a row without an answer has in the columns that
+            only answers and scores need.
         licence: of the rows, as their authors give it.
         citation: who made them.
         definition: of a user's own task, what its file says, as JSON.
@@ -128,6 +130,7 @@ class Task:
     role: Literal["source", "target", ""] = ""
     folder: str = ""
     trained_on: tuple[str, ...] = ()
+    blank: Row = field(default_factory=dict)
     licence: str = ""
     citation: str = ""
     definition: str = ""

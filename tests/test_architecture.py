@@ -28,6 +28,7 @@ TRANSFORMERS = {
     "mpt.documents",
     "mpt.causal",
     "mpt.encoder_decoder",
+    "mpt.fronts",
     "mpt.loading",
 }
 LONGEST = 250  # lines of a file

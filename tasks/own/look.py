@@ -74,6 +74,16 @@ def look(path: Path) -> tuple[Files, list[Column]]:
     Raises:
         BadFile: it cannot be read, or its header names two columns alike.
     """
+    source = source_of(path)
+    return source, _columns(source)
+
+
+def source_of(path: Path) -> Files:
+    """Return how a file is to be read, as the split `train`: its encoding and its delimiter.
+
+    Raises:
+        BadFile: it cannot be read, or is of no known format.
+    """
     if not path.name.endswith(files.ENDINGS):
         raise BadFile(path.name, f"its name must end in {', '.join(files.ENDINGS)}")
     source = Files(path.parent, {"train": path.name})
@@ -86,7 +96,7 @@ def look(path: Path) -> tuple[Files, list[Column]]:
             raise
         reason = getattr(error, "strerror", None) or error
         raise BadFile(path.name, f"it cannot be read ({reason})") from None
-    return source, _columns(source)
+    return source
 
 
 def _columns(source: Files) -> list[Column]:

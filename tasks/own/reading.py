@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 
@@ -9,29 +10,35 @@ from tasks.own import template
 from tasks.own.definition import SEVERAL, Definition
 from tasks.own.files import is_text
 from tasks.own.values import Numbers
-from tasks.rows import BadCell, fill, number
+from tasks.rows import BadCell, Parts, fill, number
 from tasks.task import Example, Row
 
 SHOWN = 8  # labels in a message
 Answers = Callable[[Row], tuple[str, ...]]
 
 
-def reader(definition: Definition) -> Callable[[Row], Example]:
-    """Return what reads the rows of a task.
+@dataclass(frozen=True, eq=False)
+class Reader:
+    """Reads the rows of a task; raises BadCell for a cell that is not what it should be."""
 
-    What it returns raises BadCell for a cell that is not what its column should hold.
-    """
-    parts = template.parse(definition.template)
-    shown = template.columns(parts)
-    answers = _answers(definition)
+    parts: Parts
+    answers: Answers
 
-    def read(row: Row) -> Example:
-        found = fill(parts, row, cell)
+    def ask(self, row: Row) -> Example:
+        """Return the row as an example without answers."""
+        found = fill(self.parts, row, cell)
         if not any(end > start for start, end in found.fields):
-            raise BadCell(shown[0], "", "text to read")
-        return found._replace(answers=answers(row))
+            raise BadCell(template.columns(self.parts)[0], "", "text to read")
+        return found
 
-    return read
+    def __call__(self, row: Row) -> Example:
+        """Return the row as an example."""
+        return self.ask(row)._replace(answers=self.answers(row))
+
+
+def reader(definition: Definition) -> Reader:
+    """Return what reads the rows of a task."""
+    return Reader(template.parse(definition.template), _answers(definition))
 
 
 def cell(row: Row, column: str) -> str:

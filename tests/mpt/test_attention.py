@@ -40,7 +40,7 @@ def test_each_row_attends_to_its_prompt_and_to_its_own_past(owners, heads, befor
     sizes = [(1, heads, new, SIZE), *[(1, 2, new, SIZE)] * 2]
     whole = [drawn(*size, seed=seed) for seed, size in enumerate(sizes, start=3)]
     belongs = torch.tensor(owners or [0] * len(LENGTHS))
-    packed = pack(MASK, belongs, count, P, (tuple(front),) if owners and before else ())
+    packed = pack(MASK, belongs, [P] * count, (tuple(front),) if owners and before else ())
     module = SimpleNamespace(layer_idx=0)
     found, _ = attend(module, *whole, None, packed=packed, scaling=SCALE)
 
@@ -69,7 +69,7 @@ def test_each_row_attends_to_its_prompt_and_to_its_own_past(owners, heads, befor
 
 def test_a_batch_is_packed_by_prompt_and_unpacked_as_it_was():
     states = drawn(4, 7, 2).detach() * MASK[:, :, None]
-    packed = pack(MASK, torch.tensor([2, 0, 2, 0]), 3, P, ())
+    packed = pack(MASK, torch.tensor([2, 0, 2, 0]), [P] * 3, ())
     lengths = [part[0].stop - part[0].start for part in packed.parts]
     assert lengths == [P, P, P, 7, 4, 3, 1, 11, 4]
     assert [part[2] for part in packed.parts] == [True] * 7 + [False] * 2

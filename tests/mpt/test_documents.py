@@ -51,8 +51,8 @@ def test_scores_and_answers_are_those_of_a_padded_batch(both, batch):
     labels = [[5, 1], [7, 9, 4, 1], [6]]
     found = []
     for backbone in both:
-        front = backbone.prepare(prompts(backbone.hidden_size)[0].detach())
-        reading = backbone.read(front, batch.input_ids, batch.mask)
+        front = backbone.prepare([prompts(backbone.hidden_size)[0].detach()])
+        reading = backbone.read(front, batch)
         found.append((backbone.score(reading, labels), backbone.write(reading, 6)))
     (scores, answers), (expected, texts) = found
     assert_close(scores, expected)
@@ -62,7 +62,8 @@ def test_scores_and_answers_are_those_of_a_padded_batch(both, batch):
 def test_a_longer_row_after_a_short_one_has_its_own_distances(both):
     for length in (2, 40, 7):
         ids = torch.arange(length)[None] + 3
-        ours, theirs = (one.read(None, ids, torch.ones_like(ids)) for one in both)
+        batch = Batch(ids[:, 0], ids, torch.ones_like(ids), ids)
+        ours, theirs = (one.read([], batch) for one in both)
         assert_close(ours.padded(), theirs.padded())
 
 

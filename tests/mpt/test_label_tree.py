@@ -2,6 +2,7 @@
 
 import torch
 
+from mpt.encoding import Batch
 from mpt.label_tree import LabelTree
 
 CPU = torch.device("cpu")
@@ -19,7 +20,7 @@ def test_a_label_is_scored_the_same_in_any_company(exact):
     ids = torch.arange(12).view(2, 6) + 4
     mask = torch.ones_like(ids)
     mask[1, 4:] = 0
-    reading = exact.read(None, ids, mask)
+    reading = exact.read([], Batch(ids[:, 0], ids, mask, ids))
     labels = [[5, 8, 1], [7, 1], [6], [5, 9, 4, 1]]
     alone = torch.cat([exact.score(reading, [label]) for label in labels], dim=1)
     torch.testing.assert_close(exact.score(reading, labels), alone)

@@ -4,7 +4,7 @@ from peft import MultitaskPromptTuningConfig
 from peft.tuners.multitask_prompt_tuning import MultitaskPromptEmbedding
 from torch.testing import assert_close
 
-from mpt.prompt import MultitaskPrompt, SoftPrompt, prepend
+from mpt.prompt import MultitaskPrompt, SoftPrompt, prepend, prepend_each
 
 B, P, H, K, R, T = 3, 5, 8, 4, 2, 7
 
@@ -165,3 +165,18 @@ def test_a_prepended_prompt_is_attended_to_and_padding_is_still_not():
     assert joined[:, P:].equal(embeds)
     assert longer[:, :P].all()
     assert longer[:, P:].equal(mask)
+
+
+def test_each_row_may_have_a_prompt_of_its_own_length():
+    mask = torch.tensor([[1] * T, [1] * (T - 2) + [0] * 2])
+    embeds = torch.randn(2, T, H, dtype=torch.bfloat16)
+    prompts = [torch.ones(P, H), torch.full((P + 1, H), 2.0)]
+    joined, longer = prepend_each(prompts, embeds, mask)
+    assert joined.dtype == torch.bfloat16
+    assert longer.sum(dim=1).tolist() == [P + T, P + T - 1]
+    for row, prompt in enumerate(prompts):
+        alone, _ = prepend(prompt[None], embeds[row : row + 1], mask[row : row + 1])
+        length = int(longer[row].sum())
+        assert joined[row, :length].equal(alone[0, :length])
+        assert longer[row, :length].all()
+        assert not joined[row, length:].any()

@@ -103,7 +103,8 @@ def test_a_published_prompt_is_a_version_with_peft_files_and_tags(
     assert str(logged.status) == "READY"
     folder = Path(version.source.removeprefix("file://"))
     assert sorted(file.name for file in folder.iterdir()) == [
-        "adapter_config.json", "adapter_model.safetensors",
+        "MLmodel", "adapter_config.json", "adapter_model.safetensors", "input_example.json",
+        "serving_input_example.json",
     ]  # fmt: skip
     data = (folder / "adapter_model.safetensors").read_bytes()
     assert data == store.get(sha)
@@ -111,6 +112,16 @@ def test_a_published_prompt_is_a_version_with_peft_files_and_tags(
     config = json.loads((folder / "adapter_config.json").read_text())
     assert (config["base_model_name_or_path"], config["num_layers"]) == ("nano-t5", 2)
     assert lineage.best("rte").version == 1
+
+
+def test_a_prompt_of_a_task_that_is_not_known_here_is_published_for_peft_alone(
+    open_registry, train, client
+):
+    (published,) = open_registry().publish(train("of_another_version", 1, 80.0))
+    folder = Path(client.get_model_version(*published.split("/")).source.removeprefix("file://"))
+    assert {file.name for file in folder.iterdir()} == {
+        "adapter_config.json", "adapter_model.safetensors",
+    }  # fmt: skip
 
 
 def test_the_run_shows_the_spec_the_curves_and_a_picture(open_registry, train, client):

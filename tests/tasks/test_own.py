@@ -8,7 +8,8 @@ import yaml
 import tasks
 from tasks.own.files import BadFile
 from tasks.own.yaml_file import BadDefinition
-from tasks.rows import BadRow
+from tasks.rows import BadCell, BadRow
+from tasks.unlabelled import ask, columns
 
 REVIEWS = {
     "name": "visits",
@@ -70,6 +71,15 @@ def test_rows_read_as_the_template_and_the_labels_say(define, put):
     for one in data.train:
         ((start, end),) = one.fields
         assert one.input[start:end] in {text for text, _ in ROWS}
+
+
+def test_a_row_without_an_answer_reads_as_one_with_it(define):
+    task = tasks.find(define(template="{title} / {remark}"))
+    assert columns(task) == ("title", "remark")
+    assert ask(task, {"title": None, "remark": " too loud "}) == " / too loud"
+    assert ask(task, {"title": "a", "remark": 3, "mood": "unknown"}) == "a / 3"
+    with pytest.raises(BadCell, match="text to read"):
+        ask(task, {"title": "", "remark": None})
 
 
 def test_rows_of_one_text_stay_in_one_split(define, put):

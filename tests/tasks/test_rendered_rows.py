@@ -6,6 +6,8 @@ Each of the first eighteen tasks has a third row in `test_rendering`.
 import pytest
 
 import tasks
+from tasks.unlabelled import ask, columns
+from tasks.variants import variants
 
 PAIR = {"sentence1": "A b.", "sentence2": "C d."}
 NLI = {"premise": "A b.", "hypothesis": "C d."}
@@ -327,6 +329,26 @@ def test_a_row_reads_exactly_so(name, pinned):
     example = tasks.get(name).read(row)
     assert example.input == text
     assert example.answers[0] == answer
+
+
+@pytest.mark.parametrize(("name", "pinned"), EVERY, ids=[name for name, _ in EVERY])
+def test_a_row_without_its_answer_reads_the_same(name, pinned):
+    row, text, _ = pinned
+    task = tasks.get(name)
+    asked = {column: row[column] for column in columns(task)}
+    assert "label" not in asked
+    assert "answers" not in asked
+    assert ask(task, asked) == text
+    assert ask(task, row | {"label": -1, "unknown": None}) == text
+
+
+def test_a_variant_reads_a_row_without_its_answer_as_it_reads_one_with_it():
+    for name, rows in ROWS.items():
+        row = rows[0][0]
+        for variant, make in variants(tasks.get(name)).items():
+            task = make(tasks.get(name))
+            asked = {column: row[column] for column in columns(task)}
+            assert ask(task, asked) == task.read(row).input, variant
 
 
 def test_the_gender_pairs_of_ax_g_are_rows_2n_and_2n_plus_1():
