@@ -7,7 +7,6 @@ checks every key, and SQLite is asked to.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, text, update
@@ -16,7 +15,6 @@ from sqlalchemy.schema import CreateIndex
 from benchmarks.lineage_campaigns import Team
 from benchmarks.lineage_rows import COLUMNS, Book
 from pipelines import guards
-from pipelines.database import connect, migrate
 from pipelines.indexes import MODELS
 from pipelines.registry_tables import registrations
 
@@ -26,29 +24,22 @@ Rows = dict[str, list[tuple[Any, ...]]]
 Say = Callable[[str], None]
 
 
-class NotEmpty(ValueError):
-    """The database has runs already."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(f"{url} has runs: give the URL of a new database")
-
-
 class Broken(Exception):
     """A row points to nothing."""
 
 
-def fill(url: str, locks: Path, runs: int, edges: int, seed: int, say: Say) -> None:
-    """Make `runs` runs and about `edges` edges in the new database at `url`.
+def is_empty(engine: Engine) -> bool:
+    """Say whether a database has no runs yet."""
+    with engine.connect() as connection:
+        return connection.scalar(text("SELECT 1 FROM run LIMIT 1")) is None
+
+
+def fill(engine: Engine, runs: int, edges: int, seed: int, say: Say) -> None:
+    """Make `runs` runs and about `edges` edges in an empty database of the newest schema.
 
     Raises:
-        NotEmpty: it is not new.
         Broken: what was made does not hold together.
     """
-    engine = connect(url)
-    migrate(engine, locks)
-    with engine.connect() as connection:
-        if connection.scalar(text("SELECT 1 FROM run LIMIT 1")):
-            raise NotEmpty(url)
     with _loading(engine, say) as load:
         book = Book(seed)
         team = Team(book, _sources(edges / runs))
@@ -64,7 +55,6 @@ def fill(url: str, locks: Path, runs: int, edges: int, seed: int, say: Say) -> N
         for sha, task in champions:
             mine = update(registrations).filter_by(prompt_sha=sha, task=task)
             connection.execute(mine.values(standing="champion"))
-    engine.dispose()
 
 
 def _sources(edges: float) -> float:

@@ -200,13 +200,10 @@ class Campaign:
         values = [task.value(number / 4, 500) for task in self.tasks]
         mean = sum(values) / len(values)
         sha = self.book.prompt(run, "source", names, TOKENS, mean)
-        combined, rows = self.team.mean(self.tasks), 500 * len(names)
-        of_mean = {"metrics": ("mean",)}
-        self.book.score(run, sha, combined, "validation", rows, mean, **of_mean)
-        self.book.score(
-            run, None, combined, "validation", rows, 51.0, method="majority", primary=False,
-            **of_mean,
-        )  # fmt: skip
+        on = (self.team.mean(self.tasks), "validation")
+        of_mean = {"rows": 500 * len(names), "metrics": ("mean",)}
+        self.book.score(run, sha, *on, value=mean, **of_mean)
+        self.book.score(run, None, *on, value=51.0, method="majority", primary=False, **of_mean)
         for task, value in zip(self.tasks, values, strict=True):
             self._validate(run, sha, task, value, primary=False)
         return Made(sha, MULTITASK, mean)
@@ -252,14 +249,10 @@ class Campaign:
         self._validate(run, sha, task, value)
         return Made(sha, task.name, value)
 
-    def _validate(
-        self, run: Run, sha: str, task: Task, value: float, primary: bool = True
-    ) -> None:
-        rows = (task.of["validation"], "validation", 500)
-        self.book.score(run, sha, *rows, value, metrics=task.metrics, primary=primary)
-        self.book.score(
-            run, None, *rows, 50.2, method="majority", metrics=task.metrics, primary=False
-        )
+    def _validate(self, run: Run, sha: str, task: Task, value: float, primary: bool = True) -> None:
+        on, of = (task.of["validation"], "validation"), {"rows": 500, "metrics": task.metrics}
+        self.book.score(run, sha, *on, value=value, primary=primary, **of)
+        self.book.score(run, None, *on, value=50.2, method="majority", primary=False, **of)
 
     def _evaluate(self, made: Made) -> None:
         task = self.team.tasks[made.task]
@@ -269,14 +262,15 @@ class Campaign:
             reads=[("evaluated", made.sha)],
         )  # fmt: skip
         value = task.value(made.value - task.level - 1, 1_000)
-        self.book.score(run, made.sha, test, "test", 1_000, value, metrics=task.metrics)
+        of = {"rows": 1_000, "metrics": task.metrics}
+        self.book.score(run, made.sha, test, "test", value=value, **of)
 
     def _baseline(self, task: Task) -> None:
         data = [*task.trained(self.random), ("test", task.of["test"])]
         run = self._run("baseline", task, data, [], trained=1_000_000)
         for split, rows in (("validation", 500), ("test", 1_000)):
-            value = task.value(0, rows)
-            self.book.score(run, None, task.of[split], split, rows, value, method="lora")
+            scored = {"rows": rows, "value": task.value(0, rows), "method": "lora"}
+            self.book.score(run, None, task.of[split], split, **scored)
 
     def _failure(self, source: Made, number: int) -> Iterator[None]:
         """Add a run that failed or was abandoned, and mostly the next attempt at it."""

@@ -1,5 +1,6 @@
 """Lineage as plain rows, a table at a time: what `pipelines.rows` writes of a run, for millions."""
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -10,7 +11,7 @@ from pipelines.edges import EDGE_OF
 from pipelines.indexes import MODELS
 from pipelines.rows import ANCESTORS
 
-FIRST = datetime(2025, 1, 1)  # noqa: DTZ001  (UTC, as SQLite keeps it: without a zone)
+FIRST = datetime(2025, 1, 1)  # UTC; as SQLite keeps it, without a zone
 PACE = 20.0  # seconds between the beginnings of two runs, at the mean
 COLUMNS = {
     table.name: [one.name for one in table.columns if one.name != "id" or table.name == "run"]
@@ -82,8 +83,9 @@ class Book:
 
     def template(self, task: str) -> str:
         """Add how a task is read."""
-        sha, text = self.sha(), '"{task} sentence: {{sentence}}", "labels": ["negative", "positive"]'
-        self.add("template", sha, task, f'{{"input": {text.format(task=task)}}}', self.at())
+        sha = self.sha()
+        how = {"input": f"{task} sentence: {{sentence}}", "labels": ["negative", "positive"]}
+        self.add("template", sha, task, json.dumps(how), self.at())
         return sha
 
     def dataset(self, task: str, split: str, rows: int, template: str | None, origin: str) -> str:
@@ -124,7 +126,7 @@ class Book:
         """
         self.now += timedelta(seconds=self.random.expovariate(1 / PACE))
         seconds, run_id = 5.0 + steps * 0.2, self.random.randbytes(16).hex()
-        running, done = status == "running", status == "completed"
+        done = status == "completed"
         began, ended = self.at(), self.at(seconds)
         sha, attempt = request or (self.sha(), 1)
         losses = self.sha() if done and steps else None
@@ -133,9 +135,9 @@ class Book:
         curve = [[steps * at // 4, round(60 + at + self.random.random(), 1)] for at in range(1, 5)]
         self.add(
             "run", run_id, stage, status, sha, attempt, spec, seed, task, model.sha, ENVIRONMENT,
-            began, None if running else ended, None if done or running else "OutOfMemoryError: CUDA",
-            0, "[]", str(curve if losses else []), losses, (trained or None) if done else None,
-            ended, seconds, steps or None, 32 if steps else None, steps if losses else None, None,
+            began, ended, None if done else "OutOfMemoryError: CUDA out of memory", 0, "[]",
+            str(curve if losses else []), losses, (trained or None) if done else None, ended,
+            seconds, steps or None, 32 if steps else None, steps if losses else None, None,
         )  # fmt: skip
         for role, one in data:
             self.add("run_dataset", run_id, one, role)
@@ -143,9 +145,7 @@ class Book:
             self.add("run_prompt", run_id, one, role)
         return Run(run_id, task, model, reads, ended, steps)
 
-    def prompt(
-        self, run: Run, kind: str, tasks: Sequence[str], tokens: int, value: float
-    ) -> str:
+    def prompt(self, run: Run, kind: str, tasks: Sequence[str], tokens: int, value: float) -> str:
         """Add the prompt that a run made, with its edges, its place in the registry and outbox."""
         sha = self.sha()
         self.add("artifact", sha, "prompt", run.ended)
@@ -169,7 +169,8 @@ class Book:
         if not waits:
             self._versions[name] += 1
             version = self._versions[name]
-            self.champions[name] = max(self.champions.get(name, (0.0, "", "")), (value, sha, run.task))
+            mine = (value, sha, run.task)
+            self.champions[name] = max(self.champions.get(name, mine), mine)
         told = None if waits else run.ended
         self.add(
             "registration", sha, run.task, run.id, name, run.ended, version, told, "candidate", None
@@ -178,7 +179,7 @@ class Book:
         self.add("outbox", "gate", "prompt", sha, 1, run.ended, told, 0, None)
 
     def score(
-        self, run: Run, prompt: str | None, dataset: str, split: str, rows: int, value: float, *,
+        self, run: Run, prompt: str | None, dataset: str, split: str, *, rows: int, value: float,
         method: str = "prompt", metrics: Sequence[str] = ("accuracy",), primary: bool = True,
     ) -> None:  # fmt: skip
         """Add what each of `metrics` said of a run's answers; the first one is primary, or none."""
