@@ -42,7 +42,7 @@ def fill(engine: Engine, runs: int, edges: int, seed: int, say: Say) -> None:
     """
     with _loading(engine, say) as load:
         book = Book(seed)
-        team = Team(book, _sources(edges / runs))
+        team = Team(book, _sources(edges / runs), runs)
         for done, _ in enumerate(team.runs(), start=1):
             if done % CHUNK == 0 or done == runs:
                 load(book.taken())

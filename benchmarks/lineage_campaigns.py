@@ -33,7 +33,7 @@ EXAMS = 12  # evaluations
 TOKENS = 100
 FRESH = 0.5  # chance that a task gets a new teacher in a later round
 ROUNDS = (30, 20, 14, 10, 8, 8, 6, 4)  # how many of 100 campaigns have 1, 2, ... rounds
-SIDE_BY_SIDE = 40  # campaigns
+SIDE_BY_SIDE, RUNS_EACH = 40, 500  # campaigns, of a large lineage; one more for so many runs
 RENEWED = 10_000  # runs after which a task has new rows
 SHOTS = (4, 8, 16, 32, 64)
 RARE_SHOTS, FEW = 128, 1e-4  # of a draw; how many of 1 do it
@@ -94,8 +94,9 @@ class Task:
 class Team:
     """All campaigns, which have tasks and backbones in common."""
 
-    def __init__(self, book: Book, sources: float) -> None:
+    def __init__(self, book: Book, sources: float, runs: int) -> None:
         self.book, self.sources = book, sources
+        self.side_by_side = min(SIDE_BY_SIDE, 1 + runs // RUNS_EACH)
         self.models = [book.model(*one[:5]) for one in MODELS]
         self.tasks = {
             name: Task(name, book)
@@ -120,10 +121,10 @@ class Team:
         return self._means[key]
 
     def runs(self) -> Iterator[None]:
-        """Add one run after another, for ever."""
-        under_way = [self._campaign() for _ in range(SIDE_BY_SIDE)]
+        """Add one run after another, for ever; campaigns run side by side."""
+        under_way = [self._campaign() for _ in range(self.side_by_side)]
         while True:
-            at = self.book.random.randrange(SIDE_BY_SIDE)
+            at = self.book.random.randrange(self.side_by_side)
             try:
                 yield next(under_way[at])
             except StopIteration:
