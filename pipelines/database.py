@@ -1,13 +1,15 @@
 """The database that lineage is in: how it is opened, read and written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from pipelines.locks import hold
 from pipelines.tables import HEAD
@@ -41,7 +43,8 @@ def connect(url: str) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        # No limit: each run that is under way holds one, for its lock.
+        return create_engine(parsed, pool_pre_ping=True, max_overflow=-1)
     Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed)
     event.listen(engine, "connect", _set_up_sqlite)
@@ -100,15 +103,26 @@ def _use_wal(engine: Engine) -> None:
         connection.close()
 
 
-def insert_into(connection: Connection, table: Table) -> Any:
-    """Return an insertion of the database's own kind, which can say what becomes of a conflict."""
-    from sqlalchemy.dialects import postgresql, sqlite  # slow to import, and readers need neither
+class InsertOnce(Insert):
+    """An insertion that leaves out each row whose primary key is there already.
 
-    on_sqlite = connection.dialect.name == "sqlite"
-    return sqlite.insert(table) if on_sqlite else postgresql.insert(table)
+    SQLAlchemy's own, of each dialect, is compiled anew each time, which takes it milliseconds.
+    """
+
+    inherit_cache = True
 
 
-def add_once(connection: Connection, table: Table, **values: Any) -> None:
-    """Insert a row, unless one with the same primary key is there already."""
-    once = insert_into(connection, table).on_conflict_do_nothing(index_elements=table.primary_key)
-    connection.execute(once.values(**values))
+@compiles(InsertOnce)
+def _insert_once(insertion: InsertOnce, compiler: SQLCompiler, **options: Any) -> str:
+    key = ", ".join(one.name for one in insertion.table.primary_key)
+    plain = compiler.visit_insert(insertion, **options)  # type: ignore[no-untyped-call]
+    return f"{plain} ON CONFLICT ({key}) DO NOTHING"
+
+
+def add_once(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows of the same columns, except those whose primary key is there already."""
+    key = [one.name for one in table.primary_key]
+    # In order: else two transactions with the same rows may wait for each other.
+    in_order = sorted(rows, key=lambda row: [row[name] for name in key])
+    if in_order:
+        connection.execute(InsertOnce(table), in_order)

@@ -7,7 +7,7 @@ An index joins the table of its columns.
 
 from typing import Any
 
-from sqlalchemy import Column, Index, text
+from sqlalchemy import ColumnElement, Index, text
 
 from pipelines.columns import metadata
 from pipelines.edges import edges
@@ -23,7 +23,7 @@ from pipelines.tables import (
 )
 
 
-def _where(condition: str, name: str, *columns: Column[Any], unique: bool = True) -> None:
+def _where(condition: str, name: str, *columns: ColumnElement[Any], unique: bool = True) -> None:
     where = text(condition)
     Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
 
@@ -50,10 +50,12 @@ _where("is_primary", "uq_score_primary", scores.c.run_id, scores.c.split)
 _where("status <> 'completed'", "ix_run_unfinished", runs.c.started_at, unique=False)
 for one in ("champion", "challenger"):
     _where(f"standing = '{one}'", f"uq_registration_{one}", registrations.c.model_name)
-# The prompts of a task, ranked by the metric that tables report, or by any other.
+# The prompts of a task, ranked by the metric that tables report, or by any other; of equal ones the
+# smaller digest first: else a task that thousands solve would be sorted anew for each question.
 RANKED = "split = 'validation' AND method = 'prompt'"
-_where(f"{RANKED} AND is_primary", "ix_score_best", scores.c.task, scores.c.value, unique=False)
-_where(RANKED, "ix_score_metric", scores.c.task, scores.c.metric, scores.c.value, unique=False)
+RANK = (scores.c.value.desc(), scores.c.prompt_sha)
+_where(f"{RANKED} AND is_primary", "ix_score_best", scores.c.task, *RANK, unique=False)
+_where(RANKED, "ix_score_metric", scores.c.task, scores.c.metric, *RANK, unique=False)
 Index("ix_promotion_prompt", promotions.c.prompt_sha, promotions.c.task)
 Index("ix_registration_task", registrations.c.task, registrations.c.standing)
 _where("told_at IS NULL", "ix_outbox_due", outbox.c.sink, outbox.c.id, unique=False)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import ancestry, best, lookup, registration, rows
@@ -156,13 +156,14 @@ class Lineage:
 
     def _begin(self, request: Request) -> Recording:
         with self.database.writing() as connection:
-            same = runs.c.request_sha == request.sha
-            if connection.scalar(select(runs.c.id).where(same, runs.c.status == "completed")):
+            earlier = dict(rows.attempts(connection, request.sha))
+            if "completed" in earlier.values():
                 raise Busy(f"request {request.sha[:12]}, and has just completed it")
-            # We hold the lock of this request, so whoever opened that run is dead.
-            rows.close(connection, same, "abandoned", GONE)
-            attempt = 1 + (connection.scalar(select(func.max(runs.c.attempt)).where(same)) or 0)
-            run = Recording(uuid.uuid4().hex, attempt)
+            if "running" in earlier.values():
+                # We hold the lock of this request, so whoever opened that run is dead.
+                rows.close(connection, runs.c.request_sha == request.sha, "abandoned", GONE)
+            reads = rows.find_reads(connection, request)
+            run = Recording(uuid.uuid4().hex, 1 + max(earlier, default=0), reads)
             rows.add_request(connection, request, run)
         return run
 

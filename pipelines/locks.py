@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 POLL = 0.1  # seconds between two tries for a lock of PostgreSQL
@@ -59,16 +59,19 @@ def _advisory(engine: Engine, name: str, wait: float) -> Iterator[None]:
     ask = text("SELECT pg_try_advisory_lock(:key)").bindparams(key=key)
     deadline = time.monotonic() + wait
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        # The lock lives as long as this connection: closing it lets go, even when it is broken.
-        connection.detach()
-        while not connection.scalar(ask):
-            if time.monotonic() >= deadline:
-                raise Busy(name)
-            time.sleep(POLL)
         try:
+            while not connection.scalar(ask):
+                if time.monotonic() >= deadline:
+                    raise Busy(name)
+                time.sleep(POLL)
             yield
         finally:
-            # The server notices a closed connection a moment later, and the next holder may be
-            # there by then.
-            with suppress(SQLAlchemyError):
-                connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": key})
+            _let_go(connection)
+
+
+def _let_go(connection: Connection) -> None:
+    """Give up the lock that a connection holds, if any: who uses it next must not have it."""
+    try:
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+    except SQLAlchemyError:
+        connection.invalidate()  # it is broken, and closing it lets go too

@@ -60,10 +60,16 @@ def find_run(connection: Connection, given: str) -> Row[Any]:
 
 def find_prompt(connection: Connection, given: str) -> Row[Any]:
     """Return the prompt with this digest or prefix, or raise UnknownId."""
+    mine = select(prompts).where(prompts.c.sha == prompt_sha(connection, given))
+    return connection.execute(mine).one()
+
+
+def prompt_sha(connection: Connection, given: str) -> str:
+    """Return the digest of the prompt with this digest or prefix, or raise UnknownId."""
     found = matches(connection, prompts.c.sha, given)
     if len(found) != 1:
         raise UnknownId("prompt", given, [one[:SHOWN] for one in found])
-    return connection.execute(select(prompts).where(prompts.c.sha == found[0])).one()
+    return found[0]
 
 
 def called(backbone: str) -> ColumnElement[bool]:

@@ -4,7 +4,7 @@ import math
 import time
 from dataclasses import dataclass, field
 
-from pipelines.records import DatasetInfo, Kind, Method
+from pipelines.records import DatasetInfo, Kind, Method, ReadRole
 
 
 class BadScore(ValueError):
@@ -76,6 +76,8 @@ class Recording:
 
     id: str
     attempt: int
+    reads: tuple[tuple[ReadRole, str], ...] = ()
+    """(role, digest) of each prompt that it reads."""
     prompt: MadePrompt | None = None
     scores: list[ScoreInfo] = field(default_factory=list)
     curve: list[tuple[int, float]] = field(default_factory=list)

@@ -71,7 +71,8 @@ def reserve(connection: Connection, run: Recording, task: str, backbone: Backbon
     """Give the prompt that a run made its place; MLflow and the gate are to be told of it."""
     assert run.prompt is not None, "the caller has just written it"
     sha, name = run.prompt.sha, model_name(backbone, task)
-    add_once(connection, registrations, prompt_sha=sha, task=task, run_id=run.id, model_name=name)
+    place = {"prompt_sha": sha, "task": task, "run_id": run.id, "model_name": name}
+    add_once(connection, registrations, [place])
     for sink in ("registry", "gate"):
         outbox.ask(connection, sink, "prompt", sha)
 

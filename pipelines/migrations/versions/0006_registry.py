@@ -13,6 +13,7 @@ KINDS = ("prompt", "predictions", "losses", "adapter", "checkpoint")
 STANDINGS = ("candidate", "challenger", "champion", "archived")
 MOVES = ("promoted", "forced", "declined", "challenged", "archived", "restored")
 RANKED = "split = 'validation' AND method = 'prompt'"
+RANK = (sa.text("value DESC"), "prompt_sha")
 TIME = sa.DateTime(timezone=True)
 REGISTRATION = sa.table(
     "registration",
@@ -167,8 +168,8 @@ def _create_indexes() -> None:
             "uq_registration_challenger", "registration", ["model_name"],
             "standing = 'challenger'", True,
         ),
-        ("ix_score_best", "score", ["task", "value"], f"{RANKED} AND is_primary", False),
-        ("ix_score_metric", "score", ["task", "metric", "value"], RANKED, False),
+        ("ix_score_best", "score", ["task", *RANK], f"{RANKED} AND is_primary", False),
+        ("ix_score_metric", "score", ["task", "metric", *RANK], RANKED, False),
         ("ix_outbox_due", "outbox", ["sink", "id"], "told_at IS NULL", False),
     ):  # fmt: skip
         where = sa.text(condition)

@@ -1,0 +1,134 @@
+"""How long questions to a large lineage take, in a warm process and as whole commands."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from benchmarks.lineage_campaigns import BIG, EASY, RARE_SHOTS, RENEWED, SMALL
+from benchmarks.lineage_timing import Timing, timed
+from pipelines import outbox
+from pipelines.ancestry import ancestors
+from pipelines.best import Wanted
+from pipelines.lineage import Lineage
+from pipelines.records import MULTITASK
+
+DEPTH, DEEP = 12, 30  # generations behind a prompt, and how many such prompts are asked for
+LOOKS = 5_000  # prompts among which those are looked for
+QUICK, SLOW, COMMANDS = 60, 5, 9  # how often something is asked
+FILTERS = {
+    "the rarest number of shots": Wanted(shots=RARE_SHOTS),
+    "a number of shots that nobody has": Wanted(shots=99),
+    "the fewest parameters": Wanted(max_parameters=5_000),
+    "too few parameters": Wanted(max_parameters=1),
+    "the rarest backbone": Wanted(backbone="models/rare"),
+    "a backbone that nobody has": Wanted(backbone="nobody"),
+    "a second metric that few have": Wanted(metric="f1"),
+}
+
+Works = dict[str, Callable[[int], Any]]
+
+
+def deep_prompts(lineage: Lineage, seed: int = 0) -> dict[str, int]:
+    """Return prompts with DEPTH generations behind them, and how many ancestors each has."""
+    found: dict[str, int] = {}
+    with lineage.database.reading() as connection:
+        for sha in _some_prompts(connection, Random(seed)):
+            behind = ancestors(connection, [sha])
+            if max(behind.values()) == DEPTH:
+                found[sha] = len(behind) - 1
+            if len(found) == DEEP:
+                break
+    return found
+
+
+def _some_prompts(connection: Connection, random: Random) -> Iterator[str]:
+    after = text("SELECT sha FROM prompt WHERE sha > :sha ORDER BY sha LIMIT 1")
+    for _ in range(LOOKS):
+        if sha := connection.scalar(after, {"sha": random.randbytes(32).hex()}):
+            yield str(sha)
+
+
+def quick(lineage: Lineage, deep: list[str], statements: Path) -> dict[str, Timing]:
+    """Return how long a person waits who asks one thing."""
+    known = lineage.database
+
+    def walk(at: int) -> object:
+        with known.reading() as connection:
+            return ancestors(connection, [deep[at % len(deep)]])
+
+    def due(at: int) -> object:
+        with known.reading() as connection:
+            return outbox.waiting(connection), outbox.due(connection, "registry", 500)
+
+    works: Works = {
+        f"ancestry of depth {DEPTH}: the walk": walk,
+        f"ancestry of depth {DEPTH}: the tree": lambda at: lineage.ancestry(deep[at % len(deep)]),
+        **_asking(lineage, "ancestry", deep, statements),
+        **{f"best {task}": _best(lineage, task) for task in (BIG, EASY, MULTITASK, SMALL)},
+        "outbox: what waits, and the next 500": due,
+    }
+    return timed(works, QUICK)
+
+
+def slow(lineage: Lineage, statements: Path) -> dict[str, Timing]:
+    """Return how long questions take that look at much, or for what is rare."""
+    works: Works = {
+        **{f"best {BIG}, {name}": _best(lineage, BIG, one) for name, one in FILTERS.items()},
+        "best --all": lambda at: lineage.best_of_all(),
+        "best --all, the rarest backbone": lambda at: lineage.best_of_all(
+            Wanted(backbone="models/rare")
+        ),
+        **_asking(lineage, "descent", [busy_dataset(lineage)], statements),
+    }
+    return timed(works, SLOW)
+
+
+def busy_dataset(lineage: Lineage) -> str:
+    """Return the dataset that about RENEWED runs were trained on."""
+    asked = text(
+        "SELECT dataset_sha FROM run_dataset WHERE role = 'train' GROUP BY dataset_sha "
+        "ORDER BY ABS(COUNT(*) - :wanted), dataset_sha LIMIT 1"
+    )
+    with lineage.database.reading() as connection:
+        return str(connection.scalar(asked, {"wanted": RENEWED}))
+
+
+def _best(lineage: Lineage, task: str, wanted: Wanted | None = None) -> Callable[[int], Any]:
+    return lambda at: lineage.best(task, wanted or Wanted())
+
+
+def _asking(lineage: Lineage, name: str, ids: list[str], statements: Path) -> Works:
+    """Return what asks a statement of `pipelines/sql`, where there is that one."""
+    file = statements / f"{name}.sql"
+    if not file.exists():
+        return {}
+    statement = text(file.read_text(encoding="utf-8"))
+
+    def ask(at: int) -> object:
+        with lineage.database.reading() as connection:
+            return connection.execute(statement, {"id": ids[at % len(ids)]}).all()
+
+    return {f"{name}.sql": ask}
+
+
+def commands(url: str, home: Path, deep: list[str]) -> dict[str, Timing]:
+    """Return how long whole commands take, from the shell to their answer."""
+    variables = {"PROMPT_TRANSFER_LINEAGE_URL": url, "PROMPT_TRANSFER_HOME": str(home)}
+
+    def run(*words: str) -> None:
+        command = [sys.executable, "-m", "flows", *words]
+        subprocess.run(command, env=os.environ | variables, check=True, capture_output=True)
+
+    works: Works = {
+        "prompt-transfer --version": lambda at: run("--version"),
+        f"prompt-transfer best {BIG}": lambda at: run("best", BIG),
+        "prompt-transfer best --all": lambda at: run("best", "--all"),
+        "prompt-transfer lineage ID": lambda at: run("lineage", deep[at % len(deep)]),
+    }
+    return timed(works, COMMANDS)
