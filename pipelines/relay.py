@@ -64,9 +64,10 @@ def _tell(
     try:
         done.told += tell(item)
     except Exception as error:
+        is_down = isinstance(error, down)
         with lineage.database.writing() as connection:
-            outbox.failed(connection, item, error)
-        if down and isinstance(error, down):
+            outbox.failed(connection, item, error, by_itself=not is_down)
+        if is_down:
             raise
         done.failed[item.subject] = f"{type(error).__name__}: {error}"
     else:

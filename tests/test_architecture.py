@@ -19,7 +19,7 @@ MAY_IMPORT = {
     | {"scipy", "sklearn", "yaml"},
     "pipelines": {"mpt", "tasks"}
     | {"alembic", "filelock", "matplotlib", "mlflow", "numpy", "pydantic"}
-    | {"sqlalchemy", "torch", "yaml"},
+    | {"attr", "openlineage", "sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
     | {"cyclopts", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
 }
