@@ -40,11 +40,12 @@ def deliver(
         Busy: another relay has been at the same system for minutes.
         Exception: one of `down`; what was told before it is noted.
     """
-    done, tried = Delivered(), set[int]()
+    done, tried = Delivered(), set[tuple[int, int]]()
     with hold(lineage.database.engine, lineage.locks, f"relay-{sink}", RELAY_WAIT):
-        while items := [one for one in _due(lineage, sink) if one.id not in tried]:
+        # What was asked for again meanwhile is due again.
+        while items := [one for one in _due(lineage, sink) if (one.id, one.asked) not in tried]:
             for item in items:
-                tried.add(item.id)
+                tried.add((item.id, item.asked))
                 _tell(lineage, item, tell, down, done)
     return done
 

@@ -21,7 +21,7 @@ MAY_IMPORT = {
     | {"alembic", "filelock", "matplotlib", "mlflow", "numpy", "pydantic"}
     | {"attr", "openlineage", "sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
-    | {"cyclopts", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
+    | {"cyclopts", "packaging", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
 }
 TRANSFORMERS = {
     "mpt.attention",
