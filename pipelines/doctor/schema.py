@@ -6,7 +6,7 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Connection, Engine, Index, make_url
+from sqlalchemy import Connection, Engine, Index, inspect, make_url
 from sqlalchemy.exc import DatabaseError
 
 from pipelines import guards, migrations
@@ -56,12 +56,9 @@ def broken(home: Home) -> Iterator[Finding]:
 
 
 def drift(home: Home) -> Iterator[Finding]:
-    """Yield what differs from the tables of this program, and lets lineage be asked all the same.
-
-    Missing tables and columns do not: `broken` tells of them.
-    """
+    """Yield what differs from the tables of this program; lineage can be asked all the same."""
     engine = home.lineage.database.engine
-    found = [one for one in _differences(engine) if one[0] not in {"add_table", "add_column"}]
+    found = _differences(engine)
     ours = {one[1].name for one in found if one[0] == "add_index"}
     for one in found:
         if one[0] != "remove_index" or one[1].name not in ours:
@@ -73,11 +70,14 @@ def drift(home: Home) -> Iterator[Finding]:
 
 
 def _missing(engine: Engine) -> Iterator[Finding]:
-    for one in _differences(engine):
-        if one[0] == "add_table":
-            yield Finding(PART, f"the table {one[1].name} is missing", BACKUP)
-        if one[0] == "add_column":
-            yield Finding(PART, f"the column {one[2]}.{one[3].name} is missing", BACKUP)
+    there = inspect(engine).get_multi_columns(filter_names=list(MODELS.tables))
+    found = {name: {one["name"] for one in columns} for (_, name), columns in there.items()}
+    for table, model in sorted(MODELS.tables.items()):
+        if table not in found:
+            yield Finding(PART, f"the table {table} is missing", BACKUP)
+            continue
+        for column in (one.name for one in model.c if one.name not in found[table]):
+            yield Finding(PART, f"the column {table}.{column} is missing", BACKUP)
 
 
 def _damaged(home: Home) -> Iterator[Finding]:

@@ -29,7 +29,7 @@ class Patient:
 
     def __init__(self, folder, lineage, store, uri, world):
         self.folder, self.lineage, self.store, self.uri = folder, lineage, store, uri
-        self.world, self.notes = world, []
+        self.world, self.notes, self.examine = world, [], examine
 
     @property
     def client(self):
@@ -58,25 +58,27 @@ class Patient:
 
     def found(self):
         """What is wrong, a line each."""
-        return [line(one) for one in examine(self.home()) if not getattr(one, "harmless", False)]
+        return [
+            line(one) for one in self.examine(self.home()) if not getattr(one, "harmless", False)
+        ]
 
     def mend(self):
         """Repair all that can be; return what was repaired, a line each."""
         repaired = []
-        for one in examine(self.home()):
+        for one in self.examine(self.home()):
             if isinstance(one, Finding) and one.mend:
                 one.mend()
                 repaired.append(line(one))
         return repaired
 
-    def train(self, task, number, value=80.0, **request):
+    def train(self, task, number, value=80.0, losses=True, **request):
         """Record a training whose prompt and losses are really in the store; return its digest."""
         data = pack(SoftPrompt(torch.full((5, 8), float(number))))
         with self.lineage.record(self.world.request("adapt", task, str(number), **request)) as run:
             run.prompt = self.world.prompt(self.store.put(data))
             run.scores += [self.world.score(task, value), self.world.majority(task)]
-            run.curve = [(1, value)]
-            run.losses_sha = self.store.put(json.dumps([2.0, number]).encode())
+            if losses:  # MLflow gets a picture of them, which takes time
+                run.losses_sha = self.store.put(json.dumps([2.0, number]).encode())
         return run.prompt.sha
 
     def settle(self):
@@ -102,22 +104,16 @@ class Patient:
             if path.is_file() and "lineage.db" not in path.name
         }
         with self.lineage.database.reading() as connection:
-            schema = rows_of(connection, SCHEMA[connection.dialect.name])
+            schema = rows_of(connection, SCHEMA)
             rows = {
                 name: sorted(map(str, connection.execute(select(table))))
                 for name, table in MODELS.tables.items()
-                if any(name in one for one in schema)
             }
         folders = sorted(str(path) for path in self.folder.rglob("*") if path.is_dir())
         return files, folders, schema, rows
 
 
-SCHEMA = {
-    "sqlite": "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master",
-    "postgresql": "SELECT 'table ' || tablename FROM pg_tables WHERE schemaname = 'public'"
-    " UNION SELECT indexdef FROM pg_indexes WHERE schemaname = 'public'"
-    " UNION SELECT tgname || tgenabled FROM pg_trigger WHERE NOT tgisinternal",
-}
+SCHEMA = "SELECT type || ' ' || name || ' ' || coalesce(sql, '') FROM sqlite_master"
 
 
 def rows_of(connection, query):
