@@ -31,6 +31,9 @@ for where, commands in {
         "moves": "Print which prompts became champion, or did not, and why.",
         "publish": "Tell MLflow what lineage has and it was not told yet.",
     },
+    "flows.doctor": {
+        "doctor": "Find what crashes have left wrong; --fix repairs it.",
+    },
     "flows.questions": {
         "methods": "Say what each method trains, and on which backbones it works.",
     },

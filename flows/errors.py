@@ -3,7 +3,7 @@
 from cyclopts import CycloptsError
 
 OURS = ("mpt", "tasks", "pipelines", "flows")
-BAD_INPUT, UNKNOWN, FAILED, TRY_AGAIN = 2, 3, 4, 75
+BAD_INPUT, UNKNOWN, FAILED, WRONG, TRY_AGAIN = 2, 3, 4, 5, 75
 
 
 class JobsFailed(Exception):

@@ -1,6 +1,15 @@
-"""Letting the gate judge what is new, and telling the model registry what lineage has."""
+"""Letting the gate judge what is new, and telling other systems what lineage has."""
 
-from flows.settings import open_registry
+import logging
+from typing import TYPE_CHECKING
+
+from flows.settings import Settings, open_registry
+
+if TYPE_CHECKING:
+    from pipelines.lineage import Lineage
+    from pipelines.relay import Delivered
+
+logger = logging.getLogger(__name__)
 
 
 def publish() -> str:
@@ -13,9 +22,28 @@ def publish() -> str:
     from pipelines.promotion import review
 
     with open_registry() as registry:
+        # Not among what went wrong: that is about prompts.
+        for why in send_events(registry.lineage).failed.values():
+            logger.warning("%s", why)
         try:
             judged = review(registry.lineage, registry.store)
             published = registry.publish_pending()
         except (RegistryDown, Busy) as error:
             return str(error)
     return "; ".join((judged.failed | published.failed).values())
+
+
+def send_events(lineage: "Lineage") -> "Delivered":
+    """Send the events of OpenLineage that are due, if they are asked for; nothing is raised."""
+    from pipelines.locks import Busy
+    from pipelines.relay import Delivered
+
+    where = Settings.read().openlineage
+    if not where:
+        return Delivered()
+    from pipelines import event_endpoint  # half a second, which few pay
+
+    try:
+        return event_endpoint.send_events(lineage, where)
+    except (event_endpoint.EndpointDown, Busy) as error:
+        return Delivered(failed={"events": str(error)})

@@ -9,10 +9,13 @@ from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
+from flows.endpoint import checked
+
 if TYPE_CHECKING:
     from mpt.backbone import Backbone
     from pipelines.inputs import TaskInput
     from pipelines.lineage import Lineage
+    from pipelines.outbox import Sink
     from pipelines.registry import Registry
     from pipelines.services import Services
 
@@ -59,6 +62,8 @@ class Settings:
     """cpu, cuda, cuda:1, ...; auto is the first GPU, if there is one."""
     workers: int = 1
     """Jobs at once in a fan-out; they share the cores."""
+    openlineage: str = ""
+    """A file, or an http(s) URL, for events of OpenLineage; empty sends none."""
 
     @classmethod
     def read(cls) -> Self:
@@ -86,12 +91,18 @@ class Settings:
             mlflow_url=given["mlflow_url"],
             device=given["device"] or "auto",
             workers=int(workers),
+            openlineage=checked(given["openlineage"]),
         )
 
     @property
     def lineage(self) -> str:
         """The URL of the lineage database."""
         return self.lineage_url or f"sqlite:///{self.home.resolve()}/lineage.db"
+
+    @property
+    def sinks(self) -> tuple["Sink", ...]:
+        """Who is to be told that runs begin and end."""
+        return ("openlineage",) if self.openlineage else ()
 
     @property
     def mlflow(self) -> str:
@@ -140,7 +151,7 @@ def open_lineage(settings: Settings | None = None) -> Iterator["Lineage"]:
     except OSError as error:
         raise BadSetting("home", str(settings.home), f"a folder ({error.strerror})") from None
     try:
-        lineage = Lineage.open(settings.lineage, settings.home / "locks")
+        lineage = Lineage.open(settings.lineage, settings.home / "locks", settings.sinks)
     except SQLAlchemyError as error:
         raise LineageDown(error) from error
     try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.columns import aligned
+from flows.publishing import send_events
 from flows.settings import open_lineage, open_registry
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def moves(task: str | None, limit: int) -> list["Move"]:
 
 
 def publish() -> dict[str, Any]:
-    """Judge what is new, and tell MLflow what it was not told yet.
+    """Judge what is new, and tell MLflow, and OpenLineage, what they were not told yet.
 
     Raises:
         RegistryDown: MLflow failed; what it was not told stays due.
@@ -101,14 +102,16 @@ def publish() -> dict[str, Any]:
     from pipelines.promotion import review
 
     with open_registry() as registry:
+        events = send_events(registry.lineage)
         judged = review(registry.lineage, registry.store)
         published = registry.publish_pending()
-    failed = judged.failed | published.failed
+    failed = judged.failed | published.failed | events.failed
     lines = [f"published: {name}" for name in published.told] or ["MLflow was told all before"]
     lines += [f"champion: {name}" for name in judged.told]
+    lines += [f"events sent: {len(events.told)}"] * bool(events.told)
     lines += [f"failed, and still due: {sha[:12]}: {why}" for sha, why in failed.items()]
-    told = {"published": published.told, "champions": judged.told, "failed": failed}
-    return told | {"said": "\n".join(lines)}
+    told = {"published": published.told, "champions": judged.told, "events": events.told}
+    return {**told, "failed": failed, "said": "\n".join(lines)}
 
 
 def show_moves(found: Sequence["Move"]) -> None:

@@ -5,6 +5,9 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import mkstemp
 
+NEW = ".new-"
+"""What the name of a file that is being written begins with."""
+
 
 def write(path: Path, data: bytes) -> None:
     """Write a whole file or none: a new file beside it, synced, takes its name.
@@ -35,7 +38,7 @@ def remove(path: Path) -> None:
 
 
 def _new(path: Path) -> str:
-    return f".new-{path.name}-"
+    return f"{NEW}{path.name}-"
 
 
 def _sync(folder: Path) -> None:

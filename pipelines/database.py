@@ -78,7 +78,7 @@ def migrate(engine: Engine, locks: Path) -> None:
         if is_current(engine):
             return
         if engine.dialect.name == "sqlite":
-            _use_wal(engine)
+            use_wal(engine)
         migrations.upgrade(engine)
 
 
@@ -94,7 +94,8 @@ def is_current(engine: Engine) -> bool:
     return bool(found == HEAD)
 
 
-def _use_wal(engine: Engine) -> None:
+def use_wal(engine: Engine) -> None:
+    """Let SQLite keep a log, so that readers and one writer do not wait for another."""
     # It stays in the file, so once is enough; it cannot be set inside a transaction.
     connection = engine.raw_connection()
     try:

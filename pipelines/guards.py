@@ -11,6 +11,9 @@ has reached the newest schema gets them all. So a change here needs a migration,
 else databases would not notice.
 """
 
+from collections.abc import Container
+from dataclasses import dataclass
+
 from sqlalchemy import Connection, text
 
 OF_A_RUN = ("run_dataset", "run_prompt", "edge", "score")
@@ -46,6 +49,47 @@ def drop(connection: Connection) -> None:
         return
     for name in FUNCTIONS:
         connection.execute(text(f"DROP FUNCTION IF EXISTS {name} CASCADE"))
+
+
+@dataclass(frozen=True)
+class State:
+    """How the triggers of our tables differ from those that there should be, by their names."""
+
+    missing: list[str]
+    """Ours that are not there, are switched off, or do something else."""
+    foreign: list[str]
+
+
+def state(connection: Connection, tables: Container[str]) -> State:
+    """Return how the triggers on these tables are; they must be the newest ones."""
+    on_sqlite = connection.dialect.name == "sqlite"
+    wanted = _wanted_on_sqlite() if on_sqlite else _wanted_on_postgresql()
+    rows = connection.execute(text(ON_SQLITE if on_sqlite else ON_POSTGRESQL))
+    found = {name: does for name, table, does in rows if table in tables}
+    missing = [name for name, does in wanted.items() if found.get(name) != does]
+    return State(missing, sorted(found.keys() - wanted.keys()))
+
+
+ON_SQLITE = "SELECT name, tbl_name, sql FROM sqlite_master WHERE type = 'trigger'"
+ON_POSTGRESQL = """
+    SELECT tgname, relname, concat_ws(' ', CASE tgenabled WHEN 'D' THEN 'off' END, relname, prosrc)
+    FROM pg_trigger
+    JOIN pg_class ON pg_class.oid = tgrelid
+    JOIN pg_proc ON pg_proc.oid = tgfoid
+    WHERE NOT tgisinternal AND relnamespace = current_schema()::regnamespace
+"""
+
+
+def _wanted_on_sqlite() -> dict[str, str]:
+    made = zip(_triggers(), _on_sqlite(), strict=True)
+    return {name: statement for (name, *_), statement in made}
+
+
+def _wanted_on_postgresql() -> dict[str, str]:
+    return {
+        name: f"{event.partition(' ON ')[2]} {FUNCTIONS[function]}"
+        for name, event, _, function in _triggers()
+    }
 
 
 def _triggers() -> list[tuple[str, str, str, str]]:

@@ -1,19 +1,21 @@
 """Signs of life of runs, and what becomes of those that give none."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import Event, Thread
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines import rows
+from pipelines import outbox, rows
 from pipelines.columns import now
 from pipelines.database import Database
-from pipelines.locks import Busy, hold
+from pipelines.locks import Busy, hold, is_held
+from pipelines.outbox import Sink
 from pipelines.recording import Recording
 from pipelines.tables import runs
 
@@ -58,22 +60,38 @@ def _sign(database: Database, run: Recording) -> bool:
         return connection.scalar(living.returning(runs.c.id)) is not None
 
 
-def reap(database: Database, locks: Path, silent: float) -> list[str]:
-    """Give up the running runs that nobody works on; see `Lineage.reap`."""
+@dataclass(frozen=True)
+class Silent:
+    """A running run that has given no sign of life for long."""
+
+    id: str
+    request_sha: str
+    stage: str
+    task: str
+    seen: datetime
+
+
+def silent_runs(database: Database, locks: Path, silent: float) -> list[Silent]:
+    """Return the running runs that nobody works on, oldest first; see `Lineage.reap`."""
     seen = func.coalesce(runs.c.heartbeat_at, runs.c.started_at)
     suspect = (
-        select(runs.c.id, runs.c.request_sha)
+        select(runs.c.id, runs.c.request_sha, runs.c.stage, runs.c.task, seen)
         .where(runs.c.status == "running", seen < now() - timedelta(seconds=silent))
         .order_by(runs.c.started_at, runs.c.id)
     )
     with database.reading() as connection:
-        found = connection.execute(suspect).all()
-    return [one.id for one in found if _give_up(database, locks, one.id, one.request_sha)]
+        found = [Silent(*row) for row in connection.execute(suspect)]
+    # Who is only slow to say that it lives holds its lock.
+    return [one for one in found if not is_held(database.engine, locks, one.request_sha)]
 
 
-def _give_up(database: Database, locks: Path, run_id: str, request_sha: str) -> bool:
+def give_up(database: Database, locks: Path, run: Silent, sinks: Sequence[Sink]) -> bool:
+    """End a run that nobody works on; say whether it was still so."""
+    mine = runs.c.id == run.id
     try:
-        with hold(database.engine, locks, request_sha), database.writing() as connection:
-            return bool(rows.close(connection, runs.c.id == run_id, "abandoned", GONE))
+        with hold(database.engine, locks, run.request_sha), database.writing() as connection:
+            ended = rows.close(connection, mine, "abandoned", GONE)
+            outbox.ask_of_runs(connection, sinks, "end", ended)
+            return bool(ended)
     except Busy:
-        return False  # it is only slow to say that it lives
+        return False

@@ -6,7 +6,7 @@ one transaction with all that it made. A retry is a new run.
 
 import logging
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
@@ -14,11 +14,12 @@ from typing import Self
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from pipelines import ancestry, best, lookup, registration, rows
+from pipelines import ancestry, best, lookup, outbox, registration, rows
 from pipelines.best import ALL, Best, Wanted
 from pipelines.database import Database, connect, migrate
-from pipelines.heartbeat import GONE, HEARTBEAT, SILENT, beating, reap
+from pipelines.heartbeat import GONE, HEARTBEAT, SILENT, beating, give_up, silent_runs
 from pipelines.locks import Busy, hold
+from pipelines.outbox import Sink
 from pipelines.recording import Recording
 from pipelines.records import PromptRecord, Request, RunRecord
 from pipelines.tables import runs
@@ -53,24 +54,33 @@ class Lineage:
         engine: the database.
         locks: a folder for lock files, shared by all processes of this machine.
         heartbeat: seconds between two signs of life of a run.
+        sinks: who is to be told that runs begin and end.
     """
 
-    def __init__(self, engine: Engine, locks: Path, heartbeat: float = HEARTBEAT) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        locks: Path,
+        heartbeat: float = HEARTBEAT,
+        sinks: Sequence[Sink] = (),
+    ) -> None:
         self.database = Database(engine)
         self.locks = locks
         self.heartbeat = heartbeat
+        self.sinks = sinks
 
     @classmethod
-    def open(cls, url: str, locks: Path) -> Self:
+    def open(cls, url: str, locks: Path, sinks: Sequence[Sink] = ()) -> Self:
         """Open the database at `url`; create or upgrade its tables where that is needed.
 
         Args:
             url: of SQLAlchemy: `sqlite:///file` or `postgresql://...`.
             locks: a folder for lock files, shared by all processes of this machine.
+            sinks: who is to be told that runs begin and end.
         """
         engine = connect(url)
         migrate(engine, locks)
-        return cls(engine, locks)
+        return cls(engine, locks, sinks=sinks)
 
     def close(self) -> None:
         """Close all connections."""
@@ -110,7 +120,11 @@ class Lineage:
         lock. Another machine's lock is seen on PostgreSQL only: with SQLite on a shared disk, its
         heartbeat alone says that it lives.
         """
-        return reap(self.database, self.locks, silent)
+        return [
+            one.id
+            for one in silent_runs(self.database, self.locks, silent)
+            if give_up(self.database, self.locks, one, self.sinks)
+        ]
 
     def get_run(self, run_id: str) -> RunRecord:
         """Return a run by its id, or by the first 6 or more digits of it.
@@ -159,12 +173,16 @@ class Lineage:
             earlier = dict(rows.attempts(connection, request.sha))
             if "completed" in earlier.values():
                 raise Busy(f"request {request.sha[:12]}, and has just completed it")
+            dead: list[str] = []
             if "running" in earlier.values():
                 # We hold the lock of this request, so whoever opened that run is dead.
-                rows.close(connection, runs.c.request_sha == request.sha, "abandoned", GONE)
+                mine = runs.c.request_sha == request.sha
+                dead = rows.close(connection, mine, "abandoned", GONE)
             reads = rows.find_reads(connection, request)
             run = Recording(uuid.uuid4().hex, 1 + max(earlier, default=0), reads)
             rows.add_request(connection, request, run)
+            outbox.ask_of_runs(connection, self.sinks, "end", dead)
+            outbox.ask_of_runs(connection, self.sinks, "start", [run.id])
         return run
 
     def _complete(self, request: Request, run: Recording) -> None:
@@ -174,13 +192,15 @@ class Lineage:
             if not rows.is_running(connection, run):
                 raise Overtaken(run.id)
             rows.complete(connection, request, run)
+            outbox.ask_of_runs(connection, self.sinks, "end", [run.id])
 
     def _fail(self, run: Recording, error: BaseException) -> None:
         line = " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]
         try:
             with self.database.writing() as connection:
                 mine = runs.c.id == run.id
-                rows.close(connection, mine, "failed", line, seconds=run.seconds)
+                ended = rows.close(connection, mine, "failed", line, seconds=run.seconds)
+                outbox.ask_of_runs(connection, self.sinks, "end", ended)
         except SQLAlchemyError:
             # The next attempt will mark it abandoned; the error that counts is the first one.
             logger.warning("could not record that run %s failed", run.id[:12], exc_info=True)

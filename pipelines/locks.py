@@ -50,6 +50,16 @@ def hold(engine: Engine, folder: Path, name: str, wait: float = 0.0) -> Iterator
         lock.release()
 
 
+def is_held(engine: Engine, folder: Path, name: str) -> bool:
+    """Say whether somebody holds the lock `name` now; no file is made."""
+    there = (folder / f"{name}.lock").exists()
+    try:
+        with hold(engine, folder, name) if there else _advisory(engine, name, 0.0):
+            return False
+    except Busy:
+        return True
+
+
 @contextmanager
 def _advisory(engine: Engine, name: str, wait: float) -> Iterator[None]:
     if engine.dialect.name != "postgresql":

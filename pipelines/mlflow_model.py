@@ -42,12 +42,17 @@ def check_bytes(client: MlflowClient, version: ModelVersion, candidate: Candidat
 
 def digest_of(client: MlflowClient, version: ModelVersion) -> str | None:
     """Return the SHA-256 of the weights that MLflow has for a version; None if there are none."""
-    run_id, weights = str(version.run_id), f"{PROMPT_FOLDER}/{WEIGHTS}"
-    if weights not in {one.path for one in client.list_artifacts(run_id, PROMPT_FOLDER)}:
+    data = weights(client, version)
+    return None if data is None else sha256(data).hexdigest()
+
+
+def weights(client: MlflowClient, version: ModelVersion) -> bytes | None:
+    """Return the weights that MLflow has for a version; None if there are none."""
+    run_id, name = str(version.run_id), f"{PROMPT_FOLDER}/{WEIGHTS}"
+    if name not in {one.path for one in client.list_artifacts(run_id, PROMPT_FOLDER)}:
         return None
     with TemporaryDirectory() as folder:
-        path = client.download_artifacts(run_id, weights, folder)
-        return sha256(Path(path).read_bytes()).hexdigest()
+        return Path(client.download_artifacts(run_id, name, folder)).read_bytes()
 
 
 def logged_model(

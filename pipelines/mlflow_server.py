@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines.locks import hold
@@ -67,6 +67,28 @@ def open_client(tracking_uri: str, engine: Engine, locks: Path) -> MlflowClient:
         Busy: another process has been creating the tables for minutes.
     """
     with mlflow_errors(), quiet(), hold(engine, locks, "mlflow", wait=INIT_WAIT):
+        _knock(tracking_uri)
+        client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def is_private(tracking_uri: str) -> bool:
+    """Say whether MLflow is a file, which nobody else writes to, and no server."""
+    return urlsplit(tracking_uri).scheme.startswith("sqlite")
+
+
+def look(tracking_uri: str) -> MlflowClient | None:
+    """Return a client that makes nothing; None where the database was never made.
+
+    Raises:
+        RegistryDown: MLflow cannot be reached.
+    """
+    with mlflow_errors(), quiet():
+        if is_private(tracking_uri):
+            file = Path(str(make_url(tracking_uri).database))
+            if not file.is_file() or not file.stat().st_size:
+                return None
         _knock(tracking_uri)
         client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
         client.search_experiments(max_results=1)

@@ -1,6 +1,6 @@
 """The versions of a registered model in MLflow: their names, tags and aliases."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from mlflow import MlflowClient
@@ -49,11 +49,15 @@ def show_standings(client: MlflowClient, name: str, places: Sequence[Place]) -> 
             client.set_model_version_tag(name, version.version, "standing", place.standing)
 
 
-def all_pages(search: Callable[..., PagedList[Found]], *args: str) -> list[Found]:
+def all_pages(search: Callable[..., PagedList[Found]], *args: object) -> list[Found]:
     """Return all that a search of MLflow finds."""
+    return list(each_page(search, *args))
+
+
+def each_page(search: Callable[..., PagedList[Found]], *args: object) -> Iterator[Found]:
+    """Yield what a search of MLflow finds, while there is more; what it finds must stay there."""
     page = search(*args, max_results=PAGE)
-    found = list(page)
+    yield from page
     while page.token:
         page = search(*args, max_results=PAGE, page_token=page.token)
-        found.extend(page)
-    return found
+        yield from page

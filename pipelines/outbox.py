@@ -3,6 +3,7 @@
 A thing stands here once, however often it changes: it is looked up when it is told.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,6 +43,15 @@ def ask(connection: Connection, sink: Sink, what: What, subject: str) -> None:
     connection.execute(ASK, {"sink": sink, "what": what, "subject": subject, "at": now()})
 
 
+def ask_of_runs(
+    connection: Connection, sinks: Iterable[Sink], what: What, runs: Iterable[str]
+) -> None:
+    """Let each of `sinks` be told that these runs have begun, or ended."""
+    for run_id in runs:
+        for sink in sinks:
+            ask(connection, sink, what, run_id)
+
+
 def due(connection: Connection, sink: Sink, limit: int) -> list[Item]:
     """Return what `sink` was not told yet, oldest first, but what failed already after the rest."""
     waiting = (
@@ -59,11 +69,18 @@ def told(connection: Connection, item: Item) -> None:
     connection.execute(same.values(told_at=now(), error=None))
 
 
-def failed(connection: Connection, item: Item, error: BaseException) -> None:
-    """Note that `item` could not be told; it stays due."""
+def failed(connection: Connection, item: Item, error: BaseException, by_itself: bool) -> None:
+    """Note that `item` could not be told; it stays due, and in its place if others would fail too.
+
+    Args:
+        connection: the database.
+        item: what could not be told.
+        error: why.
+        by_itself: it is the cause, and not its system, which is down.
+    """
     line = " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]
     mine = update(outbox).where(outbox.c.id == item.id)
-    connection.execute(mine.values(attempts=outbox.c.attempts + 1, error=line))
+    connection.execute(mine.values(attempts=outbox.c.attempts + by_itself, error=line))
 
 
 def waiting(connection: Connection) -> dict[str, int]:

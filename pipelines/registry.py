@@ -48,16 +48,16 @@ class Registry:
     def __init__(self, lineage: Lineage, store: Store, tracking_uri: str, artifacts: Path) -> None:
         self.lineage = lineage
         self.store = store
-        self._uri = tracking_uri
+        self.uri = tracking_uri
         self._artifacts = artifacts
 
     @cached_property
     def _client(self) -> MlflowClient:
-        return open_client(self._uri, self.lineage.database.engine, self.lineage.locks)
+        return open_client(self.uri, self.lineage.database.engine, self.lineage.locks)
 
     @property
     def _experiment(self) -> str:
-        return experiment_id(self._client, self._uri, self._artifacts)
+        return experiment_id(self._client, self.uri, self._artifacts)
 
     def publish(self, prompt_sha: str) -> list[str]:
         """Publish a prompt; return `name/version` for each task it was made for.

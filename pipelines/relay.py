@@ -40,11 +40,12 @@ def deliver(
         Busy: another relay has been at the same system for minutes.
         Exception: one of `down`; what was told before it is noted.
     """
-    done, tried = Delivered(), set[int]()
+    done, tried = Delivered(), set[tuple[int, int]]()
     with hold(lineage.database.engine, lineage.locks, f"relay-{sink}", RELAY_WAIT):
-        while items := [one for one in _due(lineage, sink) if one.id not in tried]:
+        # What was asked for again meanwhile is due again.
+        while items := [one for one in _due(lineage, sink) if (one.id, one.asked) not in tried]:
             for item in items:
-                tried.add(item.id)
+                tried.add((item.id, item.asked))
                 _tell(lineage, item, tell, down, done)
     return done
 
@@ -64,9 +65,10 @@ def _tell(
     try:
         done.told += tell(item)
     except Exception as error:
+        is_down = isinstance(error, down)
         with lineage.database.writing() as connection:
-            outbox.failed(connection, item, error)
-        if down and isinstance(error, down):
+            outbox.failed(connection, item, error, by_itself=not is_down)
+        if is_down:
             raise
         done.failed[item.subject] = f"{type(error).__name__}: {error}"
     else:

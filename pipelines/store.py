@@ -3,7 +3,9 @@
 A file is either absent or complete. Nothing is ever changed, so a reader needs no lock.
 """
 
+import os
 import re
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,7 +25,7 @@ class MissingContent(LookupError):
     def __init__(self, sha: str, folder: Path) -> None:
         super().__init__(
             f"{sha[:12]} is not in the store {folder}: "
-            "open the store that it was made in, or run its stage again"
+            "open the store that it was made in, or let `prompt-transfer doctor` look for a copy"
         )
 
 
@@ -33,7 +35,7 @@ class CorruptContent(ValueError):
     def __init__(self, path: Path, found: str) -> None:
         super().__init__(
             f"{path} has SHA-256 {found[:12]}, not the one in its name: it was changed after "
-            "it was stored; delete it and run its stage again"
+            "it was stored; `prompt-transfer doctor` looks for a copy"
         )
 
 
@@ -62,7 +64,7 @@ class Store:
         sha = sha256(data).hexdigest()
         path = self.path(sha)
         # A file that was corrupted is replaced: that is how running the stage again heals it.
-        if not path.is_file() or sha256(path.read_bytes()).hexdigest() != sha:
+        if not _is_whole(path, sha):
             write(path, data)
         return sha
 
@@ -83,3 +85,15 @@ class Store:
         if found != sha:
             raise CorruptContent(path, found)
         return data
+
+
+def _is_whole(path: Path, sha: str) -> bool:
+    """Say whether a file is there as it was; its age begins anew, since somebody needs it."""
+    try:
+        whole = sha256(path.read_bytes()).hexdigest() == sha
+        if whole:
+            with suppress(PermissionError):  # of another user; it is there all the same
+                os.utime(path)
+        return whole
+    except FileNotFoundError:
+        return False

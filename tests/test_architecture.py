@@ -18,10 +18,10 @@ MAY_IMPORT = {
     "tasks": {"charset_normalizer", "datasets", "numpy", "pyarrow", "pydantic", "sacrebleu"}
     | {"scipy", "sklearn", "yaml"},
     "pipelines": {"mpt", "tasks"}
-    | {"alembic", "filelock", "matplotlib", "mlflow", "numpy", "pandas", "pydantic"}
-    | {"sqlalchemy", "torch", "yaml"},
+    | {"alembic", "attr", "filelock", "matplotlib", "mlflow", "numpy", "openlineage", "pandas"}
+    | {"pydantic", "sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
-    | {"cyclopts", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
+    | {"cyclopts", "packaging", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
 }
 TRANSFORMERS = {
     "mpt.attention",

@@ -26,6 +26,17 @@ class UnknownSchema(ValueError):
         )
 
 
+def revision(engine: Engine) -> str | None:
+    """Return the schema that the tables have; None if there are none of ours."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def known() -> set[str]:
+    """Return the schemas that this program knows."""
+    return {one.revision for one in ScriptDirectory.from_config(_config()).walk_revisions()}
+
+
 def upgrade(engine: Engine, revision: str = "head") -> None:
     """Bring the tables up to `revision`, in one transaction.
 
@@ -37,9 +48,8 @@ def upgrade(engine: Engine, revision: str = "head") -> None:
     with _transaction(engine) as connection:
         config = _config()
         config.attributes["connection"] = connection
-        known = {one.revision for one in ScriptDirectory.from_config(config).walk_revisions()}
         found = MigrationContext.configure(connection).get_current_revision()
-        if found is not None and found not in known:
+        if found is not None and found not in known():
             raise UnknownSchema(found)
         guards.drop(connection)
         command.upgrade(config, revision)

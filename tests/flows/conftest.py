@@ -171,7 +171,7 @@ def server():
 def transferred(server, make_home, spec):
     """A home in which `run` has been called once, and what it said. Nothing may change it."""
     home = make_home()
-    said = home.run("run", home.write(spec))
+    said = home.run("run", home.write(spec), openlineage=home.folder / "events.jsonl")
     assert said.status == 0, said.err
     return home, said
 

@@ -247,6 +247,18 @@ def test_the_aliases_and_tags_follow_the_standings(open_registry, train, client,
     assert [lineage.best("rte").version, lineage.best("rte").alias] == [3, "champion"]
 
 
+def test_a_champion_that_is_told_with_its_version_is_all_told_at_once(
+    open_registry, train, lineage, client, world
+):
+    sha = train("rte", 1, 80.0)
+    stand(lineage, sha, "champion")  # due after the prompt, which asks for it again
+    open_registry().publish_pending()
+
+    assert champion_of(client, name_of(world, "rte")) == "1"
+    with lineage.database.reading() as connection:
+        assert outbox.due(connection, "registry", 10) == []
+
+
 def test_mlflow_and_sql_name_the_same_best_prompt(open_registry, train, lineage, world):
     registry = open_registry()
     values = [70.0, 0.1 + 0.2, 70.0, 9.0, 70.0]
@@ -297,7 +309,7 @@ def test_when_mlflow_is_down_prompts_stay_pending(lineage, store, train, tmp_pat
 
     with lineage.database.reading() as connection:
         (item,) = outbox.due(connection, "registry", 10)
-    assert (item.subject, item.attempts) == (sha, 1)
+    assert (item.subject, item.attempts) == (sha, 0)  # it keeps its place in the queue
     assert lineage.best("rte").prompt == sha
 
 

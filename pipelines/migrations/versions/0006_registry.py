@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
@@ -162,7 +163,7 @@ def _create_tables() -> None:
 
 
 def _create_indexes() -> None:
-    for name, table, columns, condition, unique in (
+    wanted: list[tuple[str, str, list[Any], str, bool]] = [
         ("uq_registration_champion", "registration", ["model_name"], "standing = 'champion'", True),
         (
             "uq_registration_challenger", "registration", ["model_name"],
@@ -171,7 +172,8 @@ def _create_indexes() -> None:
         ("ix_score_best", "score", ["task", *RANK], f"{RANKED} AND is_primary", False),
         ("ix_score_metric", "score", ["task", "metric", *RANK], RANKED, False),
         ("ix_outbox_due", "outbox", ["sink", "id"], "told_at IS NULL", False),
-    ):  # fmt: skip
+    ]  # fmt: skip
+    for name, table, columns, condition, unique in wanted:
         where = sa.text(condition)
         op.create_index(
             name, table, columns, unique=unique, sqlite_where=where, postgresql_where=where

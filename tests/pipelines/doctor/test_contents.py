@@ -1,0 +1,131 @@
+"""The store against lineage."""
+
+import os
+
+import pytest
+from sqlalchemy import select
+
+from pipelines.contents import artifacts
+from pipelines.doctor.contents import remove
+from pipelines.store import Store
+
+
+def age(path, days=2):
+    then = path.stat().st_mtime - days * 86400
+    os.utime(path, (then, then))
+    return path
+
+
+def losses(patient):
+    with patient.lineage.database.reading() as connection:
+        query = select(artifacts.c.sha).where(artifacts.c.kind == "losses")
+        return connection.scalars(query.order_by(artifacts.c.sha)).all()
+
+
+def test_nothing_is_wrong_with_a_home_that_is_well(well, unchanged):
+    assert unchanged(well) == []
+    assert well.mend() == []
+    assert any("4 files checked" in one for one in well.notes)
+
+
+@pytest.mark.parametrize("harm", ["is not in the store", "has other bytes in the store"])
+def test_a_prompt_that_the_store_lost_comes_back_from_mlflow(well, healed, harm):
+    sha = well.prompts[0]
+    path = well.store.path(sha)
+    whole = path.read_bytes()
+    if "other" in harm:
+        path.write_bytes(whole[:-1] + b"!")
+    else:
+        path.unlink()
+
+    (found,) = healed(well)
+    assert found.startswith(f"store: the target prompt for rte, {sha[:12]} {harm}")
+    assert path.read_bytes() == whole
+
+
+def test_what_no_copy_is_of_stays_named(well, unchanged):
+    sha = losses(well)[0]
+    well.store.path(sha).unlink()
+    only_here = well.train("cb", 3)
+    well.store.path(only_here).write_bytes(b"cut")
+
+    found = unchanged(well)
+    assert f"store: losses {sha[:12]} is not in the store" in found
+    assert any(only_here[:12] in one and "has other bytes" in one for one in found)
+    assert all("store:" in one or "outbox:" in one for one in found)
+
+
+def test_a_wrong_copy_in_mlflow_is_not_taken(well, unchanged):
+    sha = well.prompts[0]
+    well.store.path(sha).unlink()
+    version = well.version(1)
+    folder = version.source.removeprefix("file://")
+    with open(f"{folder}/adapter_model.safetensors", "ab") as file:
+        file.write(b"!")
+
+    found = unchanged(well)
+    assert f"store: the target prompt for rte, {sha[:12]} is not in the store" in found
+    assert not any("is not in the store" in one for one in well_mended(well))
+
+
+def well_mended(patient):
+    from pipelines.doctor.contents import findings
+
+    return [one.what for one in findings(patient.home()) if one.mend]
+
+
+def test_old_files_that_nobody_names_are_removed_and_young_ones_are_not(well, healed, unchanged):
+    old, young = (well.store.put(data) for data in (b"of a run that was killed", b"of one alive"))
+    age(well.store.path(old))
+
+    assert healed(well) == [
+        f"store: {old[:12]} (24 bytes) is named by nothing in lineage",
+    ]
+    assert not well.store.path(old).exists()
+    assert well.store.get(young) == b"of one alive"
+    assert all(well.store.get(sha) for sha in well.prompts)
+
+
+def test_while_a_run_is_under_way_nothing_that_it_may_have_stored_is_removed(
+    well, world, unchanged
+):
+    with well.lineage.record(world.request("adapt", "cb")) as run:
+        well.sql(f"UPDATE run SET started_at = '2020-01-01 00:00:00' WHERE id = '{run.id}'")
+        age(well.store.path(well.store.put(b"stored by it")))
+        assert unchanged(well) == []
+        run.prompt = world.prompt(well.store.put(b"stored by it"))
+
+
+def test_what_is_stored_again_is_no_orphan(well, unchanged):
+    path = age(well.store.path(well.store.put(b"of a run that was killed")))
+    before = path.stat().st_mtime + 86400
+    well.store.put(b"of a run that was killed")  # by one that will name it
+
+    assert unchanged(well) == []
+    remove(path, before)
+    assert well.store.get(path.name) == b"of a run that was killed"
+
+
+def test_of_another_lineages_store_nothing_is_removed(well, unchanged):
+    for number in range(5):
+        age(well.store.path(well.store.put(f"{number}".encode())))
+    assert unchanged(well) == [
+        "store: 5 of its 9 files are not named by this lineage",
+    ]
+    assert well.mend() == []
+
+
+def test_a_file_that_is_a_folder_is_named(well, unchanged):
+    path = well.store.path(losses(well)[0])
+    path.unlink()
+    path.mkdir()
+    (found,) = unchanged(well)
+    assert "cannot be read from the store (Is a directory)" in found
+
+
+def test_storing_the_same_again_heals_it(tmp_path):
+    store = Store(tmp_path)
+    sha = store.put(b"data")
+    store.path(sha).write_bytes(b"rot")
+    assert store.put(b"data") == sha
+    assert store.get(sha) == b"data"
