@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from flows.options import Common, print_json
-from pipelines.statements import Answer, Question
+from pipelines.statements import Answer, Question, switched_off
 from tasks.own.files import printable
 
 
@@ -75,14 +75,15 @@ def bound(question: Question) -> str:
 
     The values are ids, numbers and moments: none comes from a user as it is.
     """
-    on_sqlite = question.database.engine.dialect.name == "sqlite"
-    lines = [_binding(name, value, on_sqlite) for name, value in question.binds.items()]
+    dialect = question.database.engine.dialect.name
+    lines = [f"SET {one} = off;\n" for one in switched_off(dialect, question.name)]
+    lines += [_binding(name, value, dialect) for name, value in question.binds.items()]
     return "".join(lines) + question.sql
 
 
-def _binding(name: str, value: str | int, on_sqlite: bool) -> str:
+def _binding(name: str, value: str | int, dialect: str) -> str:
     literal = f"'{value}'" if isinstance(value, str) else str(value)
-    if on_sqlite:
+    if dialect == "sqlite":
         return f'.parameter set :{name} "{literal}"\n'
     quoted = literal.replace("'", "''")
     return f"\\set {name} '{quoted}'\n"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, func, select, text
 
 from pipelines.database import Database
 
@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 FOLDER = Path(__file__).parent / "sql"
+
+PLANNER = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
+"""What PostgreSQL must not do in a walk: it expects a thousand times what there is to be found.
+
+Left alone, it reads all of `edge` for each generation.
+"""
+BROAD = ("matrix",)
+"""Statements that read much of what there is: for them it plans well."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +77,15 @@ def statement(name: str) -> str:
     return (FOLDER / f"{name}.sql").read_text(encoding="utf-8")
 
 
+def switched_off(dialect: str, name: str) -> tuple[str, ...]:
+    """Return the settings of a database that are off while it answers a statement."""
+    return PLANNER if dialect == "postgresql" and name not in BROAD else ()
+
+
 def ask(connection: Connection, name: str, binds: Mapping[str, str | int]) -> Answer:
     """Run the statement `name`; columns that end in `_at` hold moments in UTC."""
+    if off := switched_off(connection.dialect.name, name):
+        connection.execute(select(*(func.set_config(one, "off", True) for one in off)))
     found = connection.execute(text(statement(name)), binds)
     columns = tuple(found.keys())
     moments = {at for at, column in enumerate(columns) if column.endswith("_at")}

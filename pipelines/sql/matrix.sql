@@ -144,24 +144,25 @@ AS (
     WHERE score.id = told.score_id
     GROUP BY told.sources, told.budget, score.split, score.dataset_sha, score.metric
 ),
-pair (
-    sources, run_id, prompt_sha, split, dataset_sha, n, metric, transfer, scratch, transfer_seeds,
-    scratch_seeds, transfer_low, transfer_high, scratch_low, scratch_high, place
-) AS (
+beside AS (  -- each mean, and the one from scratch on the same rows
     SELECT
-        ours.sources, ours.run_id, ours.prompt_sha, ours.split, ours.dataset_sha, ours.n,
-        ours.metric, ours.value, theirs.value, ours.seeds, theirs.seeds, ours.low, ours.high,
-        theirs.low, theirs.high,
+        sources, budget, split, dataset_sha, metric, run_id, prompt_sha, n, seeds, value, low, high,
+        MAX(CASE WHEN sources = '' THEN seeds END) OVER same AS scratch_seeds,
+        MAX(CASE WHEN sources = '' THEN value END) OVER same AS scratch,
+        MAX(CASE WHEN sources = '' THEN low END) OVER same AS scratch_low,
+        MAX(CASE WHEN sources = '' THEN high END) OVER same AS scratch_high
+    FROM mean
+    WINDOW same AS (PARTITION BY budget, split, dataset_sha, metric)
+),
+pair AS (
+    SELECT
+        beside.*,
         ROW_NUMBER() OVER (
-            PARTITION BY ours.sources, ours.budget
-            ORDER BY ours.split, ours.seeds + theirs.seeds DESC, ours.n DESC, ours.dataset_sha,
-                ours.metric
-        )
-    FROM mean AS ours
-    JOIN mean AS theirs
-        ON theirs.budget = ours.budget AND theirs.split = ours.split
-        AND theirs.dataset_sha = ours.dataset_sha AND theirs.metric = ours.metric
-    WHERE ours.sources <> '' AND theirs.sources = ''
+            PARTITION BY sources, budget
+            ORDER BY split, seeds + scratch_seeds DESC, n DESC, dataset_sha, metric
+        ) AS place
+    FROM beside
+    WHERE sources <> '' AND scratch IS NOT NULL
 )
 SELECT
     pair.sources AS sources,
@@ -176,13 +177,13 @@ SELECT
     pair.dataset_sha AS dataset_sha,
     pair.n AS n,
     pair.metric AS metric,
-    pair.transfer AS transfer,
+    pair.value AS transfer,
     pair.scratch AS scratch,
-    pair.transfer - pair.scratch AS gain,
-    pair.transfer_seeds AS transfer_seeds,
+    pair.value - pair.scratch AS gain,
+    pair.seeds AS transfer_seeds,
     pair.scratch_seeds AS scratch_seeds,
-    pair.transfer_low AS transfer_low,
-    pair.transfer_high AS transfer_high,
+    pair.low AS transfer_low,
+    pair.high AS transfer_high,
     pair.scratch_low AS scratch_low,
     pair.scratch_high AS scratch_high
 FROM pair
