@@ -13,7 +13,6 @@ from sqlalchemy import Connection, text
 from benchmarks.lineage_campaigns import BIG, EASY, RARE_SHOTS, RENEWED, SMALL
 from benchmarks.lineage_timing import Timing, timed
 from pipelines import outbox
-from pipelines.ancestry import ancestors
 from pipelines.best import Wanted
 from pipelines.lineage import Lineage
 from pipelines.records import MULTITASK
@@ -31,7 +30,19 @@ FILTERS = {
     "a second metric that few have": Wanted(metric="f1"),
 }
 
+WALK = text(
+    "WITH RECURSIVE walk (sha, generation) AS (SELECT CAST(:sha AS TEXT), 0 UNION "
+    "SELECT edge.parent_sha, generation + 1 FROM walk CROSS JOIN edge "
+    "WHERE edge.child_sha = walk.sha AND generation < 64) "
+    "SELECT sha, MIN(generation) FROM walk GROUP BY sha"
+)
+
 Works = dict[str, Callable[[int], Any]]
+
+
+def ancestors(connection: Connection, sha: str) -> dict[str, int]:
+    """Return the prompts behind one, itself too, with the generations in between."""
+    return dict(connection.execute(WALK, {"sha": sha}).tuples().all())
 
 
 def deep_prompts(lineage: Lineage, seed: int = 0) -> dict[str, int]:
@@ -39,7 +50,7 @@ def deep_prompts(lineage: Lineage, seed: int = 0) -> dict[str, int]:
     found: dict[str, int] = {}
     with lineage.database.reading() as connection:
         for sha in _some_prompts(connection, Random(seed)):
-            behind = ancestors(connection, [sha])
+            behind = ancestors(connection, sha)
             if max(behind.values()) == DEPTH:
                 found[sha] = len(behind) - 1
             if len(found) == DEEP:
@@ -60,7 +71,7 @@ def quick(lineage: Lineage, deep: list[str], statements: Path) -> dict[str, Timi
 
     def walk(at: int) -> object:
         with known.reading() as connection:
-            return ancestors(connection, [deep[at % len(deep)]])
+            return ancestors(connection, deep[at % len(deep)])
 
     def due(at: int) -> object:
         with known.reading() as connection:

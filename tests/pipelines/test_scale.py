@@ -5,9 +5,9 @@ from sqlalchemy import inspect, text
 
 from benchmarks.lineage_bulk import fill
 from benchmarks.lineage_campaigns import BIG, EASY
+from benchmarks.lineage_questions import ancestors
 from benchmarks.lineage_rows import COLUMNS
 from pipelines import guards
-from pipelines.ancestry import ancestors
 from pipelines.best import ranking
 from pipelines.edges import EDGE_OF
 from pipelines.indexes import MODELS
@@ -117,7 +117,7 @@ def test_runs_can_be_read_and_have_what_the_program_would_have_written(lineage):
 def test_prompts_have_generations_behind_them_and_one_task_most_prompts(lineage):
     newest = "SELECT sha FROM prompt WHERE kind = 'target' ORDER BY created_at DESC LIMIT 200"
     with lineage.database.reading() as connection:
-        deep = [max(ancestors(connection, [sha]).values()) for (sha,) in rows(lineage, newest)]
+        deep = [max(ancestors(connection, sha).values()) for (sha,) in rows(lineage, newest)]
     assert max(deep) >= 6
     by_task = rows(
         lineage,
