@@ -72,6 +72,8 @@ class Wanted:
 
 
 ALL = Wanted()
+# SQLite takes an index of some rows only where the same words are asked, and not with parameters.
+OF_PROMPTS = text("score.split = 'validation' AND score.method = 'prompt'")
 SHOTS = runs.c.spec["draw"]["shots"].as_integer()
 # What was imported was trained elsewhere: it counts as large as it is.
 PARAMETERS = func.coalesce(runs.c.trained, prompts.c.num_tokens * prompts.c.hidden_size)
@@ -95,20 +97,17 @@ def best_of_all(connection: Connection, wanted: Wanted = ALL) -> list[Best]:
 
 
 def _ranked(metric: str | None) -> ColumnElement[bool]:
-    """Return what an index of scores has in order of their value, word for word.
-
-    SQLite takes such an index only where the same words are asked, and not with parameters.
-    """
-    of_prompts = text("score.split = 'validation' AND score.method = 'prompt'")
+    """Return what an index of scores has in order of their value, word for word."""
     first = text("score.is_primary") if metric is None else scores.c.metric == metric
-    return and_(of_prompts, first)
+    return and_(OF_PROMPTS, first)
 
 
 def _all_tasks() -> CTE:
-    """Return the tasks that have a ranked score, each found by one look into the index."""
-    first = select(func.min(scores.c.task).label("task")).where(_ranked(None))
+    """Return the tasks that have a ranked score, each found by one look into an index."""
+    # Whether a score is primary is not asked: SQLite would take the other index, and ask each row.
+    first = select(func.min(scores.c.task).label("task")).where(OF_PROMPTS)
     walk = first.cte("tasks", recursive=True)
-    after = select(func.min(scores.c.task)).where(_ranked(None), scores.c.task > walk.c.task)
+    after = select(func.min(scores.c.task)).where(OF_PROMPTS, scores.c.task > walk.c.task)
     return walk.union_all(select(after.scalar_subquery()).where(walk.c.task.is_not(None)))
 
 
