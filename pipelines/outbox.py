@@ -80,7 +80,7 @@ def failed(connection: Connection, item: Item, error: BaseException, by_itself: 
     """
     line = " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]
     mine = update(outbox).where(outbox.c.id == item.id)
-    connection.execute(mine.values(attempts=outbox.c.attempts + by_itself, error=line))
+    connection.execute(mine.values(attempts=outbox.c.attempts + int(by_itself), error=line))
 
 
 def waiting(connection: Connection) -> dict[str, int]:

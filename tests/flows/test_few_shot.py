@@ -47,12 +47,12 @@ def test_only_the_context_behind_a_source_prompt_has_it_in_its_lineage(learned):
     contexts = home.query("SELECT count(*) FROM run WHERE stage = 'few_shot'")
     assert (fronts, contexts) == ([(2,)], [(6,)])
     sha = home.query("SELECT run_id FROM run_prompt WHERE role = 'front'")[0][0]
-    tree = home.run("lineage", sha, "--json").json
-    assert [node["title"] for node in tree["children"] if node["role"] == "front"] == [
+    links = [one for one in home.run("lineage", sha, "--json").json if one["of_id"] == sha]
+    assert [one["title"] for one in links if one["role"] == "front"] == [
         "source prompt for multitask"
     ]
-    (train,) = [node for node in tree["children"] if node["role"] == "train"]
-    assert train["facts"]["drawn"].startswith("2 shots, seed ")
+    (train,) = [one for one in links if one["role"] == "train"]
+    assert train["detail"].startswith("2 rows, drawn from")
 
 
 def test_the_same_again_repeats_nothing(learned, tiny_lm):

@@ -54,7 +54,8 @@ def test_what_is_not_registered_says_why_and_brackets_are_text(monkeypatch, caps
 
 def test_a_source_prompt_can_be_copied_from_its_table(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "40")
-    score = ScoreRecord("r", None, "d", "validation", "prompt", "mean", 61.25, 1000, True, None)
+    score = ScoreRecord("r", None, "d", "validation", "prompt", "mean", 61.25, 1000, True,
+                        None, None, "multitask")  # fmt: skip
     scoreboard.show_learned([SourcePrompt(7, "cd" * 32, "", score, "MLflow is down")])
     out = capsys.readouterr().out
     assert "cdcdcdcdcdcd" in out

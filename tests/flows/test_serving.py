@@ -51,6 +51,9 @@ def school(make_home, services_at, data, tiny_backbone):
     svc.lineage.close()
     with mock.patch.dict(os.environ, home.settings):
         publish()
+    for sha in shas.values():  # two steps of a training beat no majority class
+        said = home.run("promote", sha, "--force", "a test")
+        assert said.status == 0, said.err
     return home, shas, answers
 
 

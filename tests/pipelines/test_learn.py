@@ -40,7 +40,7 @@ def test_a_source_prompt_descends_from_its_teachers(svc, source, teachers):
 
 def test_its_score_is_the_mean_over_the_tasks_and_each_task_s_is_kept(svc, source, specs, teachers):
     run = svc.lineage.get_run(learn(specs.learn(), teachers, svc))
-    mean, *each = run.scores
+    mean, *each = (one for one in run.scores if one.method == "prompt")
     assert (mean.metric, mean.n, mean.is_primary) == ("mean", 24, True)
     assert [(one.metric, one.n, one.is_primary) for one in each] == [("accuracy", 12, False)] * 2
     assert mean.value == pytest.approx(sum(one.value for one in each) / 2)
@@ -50,6 +50,9 @@ def test_its_score_is_the_mean_over_the_tasks_and_each_task_s_is_kept(svc, sourc
         examples = svc.task(name).examples("validation", 12)
         right = [guess in one.answers for guess, one in zip(answers, examples, strict=True)]
         assert score.value == pytest.approx(100 * sum(right) / 12)
+    plain = [one for one in run.scores if one.method == "majority"]
+    assert [(one.metric, one.n) for one in plain] == [("mean", 24)] + [("accuracy", 12)] * 2
+    assert plain[0].value == pytest.approx(sum(one.value for one in plain[1:]) / 2)
 
 
 def test_what_teachers_say_is_kept_where_rows_come_again_and_no_state_is_inside(

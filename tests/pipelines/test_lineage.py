@@ -348,7 +348,7 @@ def test_the_first_digits_of_an_id_are_enough(lineage, world):
 
     assert lineage.get_run(run.id[:10]).id == run.id
     assert lineage.get_prompt("abcdef01").task == "rte"
-    with pytest.raises(UnknownId, match="several prompts begin with 'abcdef'"):
+    with pytest.raises(UnknownId, match="several ids of a prompt begin with 'abcdef'"):
         lineage.get_prompt("abcdef")
 
 

@@ -44,7 +44,10 @@ def test_a_teacher_is_recorded_with_what_it_read_and_how_good_it_is(svc, specs):
 def test_its_validation_score_is_recorded_with_its_answers(svc, specs):
     run = svc.lineage.get_run(teach(specs.teach(), svc))
     examples = svc.task("mini_review").examples("validation", 12)
-    (score,) = run.scores
+    score, plain = run.scores
+    assert (plain.method, plain.dataset_sha) == ("majority", score.dataset_sha)
+    right = [json.loads(svc.store.get(plain.predictions_sha))[0] in one.answers for one in examples]
+    assert plain.value == pytest.approx(100 * sum(right) / 12)
     answers = json.loads(svc.store.get(score.predictions_sha))
     assert (score.metric, score.split, score.n, score.is_primary) == (
         "accuracy",
