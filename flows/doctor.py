@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from flows.errors import OURS, WRONG
 from flows.options import Common, print_json
-from flows.settings import Settings
+from flows.settings import LineageDown, Settings
 
 if TYPE_CHECKING:
     from pipelines.doctor.finding import Finding, Home, Skipped
@@ -45,16 +45,21 @@ def doctor(*, fix: bool = False, common: Shared = None) -> None:
 
 
 def _examination(settings: Settings) -> Iterator["Finding | Skipped"]:
+    from sqlalchemy.exc import SQLAlchemyError
+
     from flows import installation
     from pipelines.doctor.examination import examine
     from pipelines.doctor.schema import absent
 
     yield from installation.findings(settings)
-    if missing := absent(settings.lineage, settings.home / "store"):
-        yield missing
-        return
-    with _home(settings) as home:
-        yield from examine(home)
+    try:
+        if missing := absent(settings.lineage, settings.home / "store"):
+            yield missing
+            return
+        with _home(settings) as home:
+            yield from examine(home)
+    except SQLAlchemyError as error:
+        raise LineageDown(error) from error
 
 
 @contextmanager

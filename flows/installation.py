@@ -33,9 +33,8 @@ def _torch(settings: Settings) -> Iterator[Finding]:
 
     if torch.cuda.is_available():
         return
-    built = f"torch {torch.__version__}, built for {f'CUDA {torch.version.cuda}'}"
-    if torch.version.cuda is None:
-        built = f"torch {torch.__version__}, built without CUDA"
+    cuda = f"for CUDA {torch.version.cuda}" if torch.version.cuda else "without CUDA"
+    built = f"torch {torch.__version__}, built {cuda}"
     if settings.device.startswith("cuda"):
         what = f"PROMPT_TRANSFER_DEVICE is {settings.device!r}, and {built}, sees no GPU"
         yield Finding(PART, what, "install a build of torch for your driver, or give cpu")

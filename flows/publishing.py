@@ -22,9 +22,9 @@ def publish() -> str:
     from pipelines.promotion import review
 
     with open_registry() as registry:
-        # Not among what went wrong: that is about prompts.
-        for why in send_events(registry.lineage).failed.values():
-            logger.warning("%s", why)
+        if unsent := send_events(registry.lineage).failed:
+            # Not among what went wrong: that is about prompts.
+            logger.warning("%d not sent: %s", len(unsent), next(iter(unsent.values())))
         try:
             judged = review(registry.lineage, registry.store)
             published = registry.publish_pending()

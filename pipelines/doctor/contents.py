@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 
 from pipelines.contents import artifacts
 from pipelines.doctor.copies import Copy, copy_of
-from pipelines.doctor.finding import DAY, Finding, Home
+from pipelines.doctor.finding import DAY, Finding, Home, written_at
 from pipelines.tables import prompts, runs
 
 PART = "store"
@@ -98,10 +98,8 @@ def _strangers(home: Home) -> Iterator[Finding]:
         yield Finding(PART, what, remedy)
         return
     for path, is_named in _files(home):
-        if not is_named and path.stat().st_mtime < before:
-            what = (
-                f"{path.name[:12]} ({path.stat().st_size:,} bytes) is named by nothing in lineage"
-            )
+        if not is_named and written_at(path) < before:
+            what = f"{path.name[:12]} is named by nothing in lineage"
             yield Finding(PART, what, "removes it", partial(remove, path, before))
 
 

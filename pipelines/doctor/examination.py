@@ -1,9 +1,19 @@
 """The whole examination: schema first, since nothing can be asked of a broken database."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from pipelines.doctor import contents, leftovers, mirror, schema, untold, work
 from pipelines.doctor.finding import Finding, Home, Skipped
+
+PARTS: dict[str, Callable[[Home], Iterator[Finding | Skipped]]] = {
+    "schema": schema.drift,
+    "runs": work.findings,
+    "store": contents.findings,
+    "leftovers": leftovers.findings,
+    "registry": mirror.findings,
+    "outbox": untold.findings,
+}
+"""In this order: a dead run keeps nobody's files, and what the store gets back can be told."""
 
 
 def examine(home: Home) -> Iterator[Finding | Skipped]:
@@ -19,9 +29,8 @@ def examine(home: Home) -> Iterator[Finding | Skipped]:
         if again:
             yield Skipped("the rest", "lineage cannot be asked before its schema is mended")
             return
-    yield from schema.drift(home)
-    yield from work.findings(home)
-    yield from contents.findings(home)
-    yield from leftovers.findings(home)
-    yield from mirror.findings(home)
-    yield from untold.findings(home)
+    for part, check in PARTS.items():
+        try:
+            yield from check(home)
+        except OSError as error:
+            yield Skipped(part, str(error))

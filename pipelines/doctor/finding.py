@@ -14,6 +14,14 @@ DAY = 86400.0
 """Seconds after which a file that nobody names is no longer about to be named."""
 
 
+def written_at(path: Path) -> float:
+    """Return when a file was last written, in seconds since 1970; never, if it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return float("inf")
+
+
 @dataclass(frozen=True)
 class Finding:
     """Something that is wrong."""

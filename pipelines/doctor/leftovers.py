@@ -11,7 +11,7 @@ from time import time
 from sqlalchemy import select
 
 from mpt import files
-from pipelines.doctor.finding import DAY, Finding, Home
+from pipelines.doctor.finding import DAY, Finding, Home, written_at
 from pipelines.locks import Busy, hold
 from pipelines.tables import runs
 
@@ -29,7 +29,7 @@ def _temporary(home: Home) -> Iterator[Finding]:
         for where, _, names in os.walk(folder):
             home.note(f"store: looking for temporary files in {where}")
             for path in (Path(where, name) for name in names if name.startswith(files.NEW)):
-                if _age(path) < before:
+                if written_at(path) < before:
                     what = f"{path} was never finished: the process that wrote it was killed"
                     yield Finding("store", what, "removes it", path.unlink)
 
@@ -37,7 +37,7 @@ def _temporary(home: Home) -> Iterator[Finding]:
 def _checkpoints(home: Home) -> Iterator[Finding]:
     for path in _of_requests(home.checkpoints, ".safetensors"):
         if "completed" in _statuses(home, path.stem):
-            what = f"{path} is of a training that has ended well ({path.stat().st_size:,} bytes)"
+            what = f"{path} is of a training that has ended well"
             yield Finding("runs", what, "removes it", partial(files.remove, path))
 
 
@@ -51,7 +51,7 @@ def _locks(home: Home) -> Iterator[Finding]:
 def _idle_locks(home: Home) -> Iterator[Path]:
     before = time() - DAY
     for path in _of_requests(home.lineage.locks, ".lock"):
-        if _age(path) < before and "running" not in _statuses(home, path.stem):
+        if written_at(path) < before and "running" not in _statuses(home, path.stem):
             home.note(f"runs: looking for lock files, now {path.name[:12]}")
             yield path
 
@@ -77,11 +77,3 @@ def _statuses(home: Home, request_sha: str) -> set[str]:
     query = select(runs.c.status).where(runs.c.request_sha == request_sha)
     with home.lineage.database.reading() as connection:
         return set(connection.scalars(query))
-
-
-def _age(path: Path) -> float:
-    """Return when a file was last written, in seconds since 1970; never, if it is gone."""
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:
-        return float("inf")

@@ -100,7 +100,7 @@ def _damaged(home: Home) -> Iterator[Finding]:
 def _changed(home: Home, one: tuple[Any, ...]) -> Finding:
     kind, thing = one[0], one[1]
     if kind == "add_index":
-        what = f"the index {thing.name} of {thing.table.name} is missing, or another"
+        what = f"the index {thing.name} of {thing.table.name} is missing or differs"
         return Finding(PART, what, "makes it anew", lambda: _make(home, thing))
     by_hand = "it was changed by hand: change it back"
     if kind == "remove_index":
@@ -108,8 +108,12 @@ def _changed(home: Home, one: tuple[Any, ...]) -> Finding:
         return Finding(PART, what, "leave it, if it is yours", harmless=True)
     if kind == "remove_column" or kind.startswith("modify_"):
         column = one[3] if isinstance(one[3], str) else one[3].name
-        return Finding(PART, f"the column {one[2]}.{column} is another ({kind})", by_hand)
-    return Finding(PART, f"a rule of {thing.table.name} is another ({kind} {thing.name})", by_hand)
+        return Finding(
+            PART, f"the column {one[2]}.{column} is not as it was made ({kind})", by_hand
+        )
+    return Finding(
+        PART, f"a rule of {thing.table.name} is not as it was made ({kind} {thing.name})", by_hand
+    )
 
 
 def _make(home: Home, index: Index) -> None:
@@ -122,7 +126,7 @@ def _triggers(home: Home) -> Iterator[Finding]:
     with home.lineage.database.reading() as connection:
         state = guards.state(connection, MODELS.tables)
     if state.missing:
-        what = f"triggers that protect what was told are missing, or others: {_few(state.missing)}"
+        what = f"triggers that protect what was told are missing or differ: {_few(state.missing)}"
         yield Finding(PART, what, "makes them anew", lambda: _guard(home))
     if state.foreign:
         what = f"triggers on our tables that are not ours: {_few(state.foreign)}"

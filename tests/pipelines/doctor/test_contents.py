@@ -79,7 +79,7 @@ def test_old_files_that_nobody_names_are_removed_and_young_ones_are_not(well, he
     age(well.store.path(old))
 
     assert healed(well) == [
-        f"store: {old[:12]} (24 bytes) is named by nothing in lineage",
+        f"store: {old[:12]} is named by nothing in lineage",
     ]
     assert not well.store.path(old).exists()
     assert well.store.get(young) == b"of one alive"

@@ -78,7 +78,7 @@ def test_a_checkpoint_of_what_has_ended_well_is_removed_and_no_other(patient, he
     )
 
     (found,) = healed(patient)
-    assert f"{useless} is of a training that has ended well (10 bytes)" in found
+    assert f"{useless} is of a training that has ended well" in found
     assert [path.exists() for path in (useless, useful, foreign)] == [False, True, True]
 
 
@@ -102,3 +102,14 @@ def test_old_locks_are_no_harm_and_are_removed_unless_somebody_holds_them(patien
             pass
     with hold(patient.lineage.database.engine, locks, f"{1:064}"):
         pass  # it is made again
+
+
+def test_a_folder_that_cannot_be_read_keeps_nothing_else_from_being_examined(patient):
+    patient.train("rte", 1)
+    checkpoints = patient.folder / "checkpoints"
+    checkpoints.symlink_to(checkpoints)  # a loop, which root cannot read either
+    patient.examine = examine
+
+    found = patient.found()
+    assert not any("Traceback" in one for one in found)
+    assert any(one.startswith("outbox: MLflow was not told") for one in found)

@@ -121,6 +121,8 @@ def test_a_tag_that_somebody_changed_is_set_right(one, healed):
 
 
 def test_a_lost_mlflow_database_gets_its_champions_again(two, healed, unchanged, mlflow_tables):
+    stand(two, two.prompts[1], "archived")
+    two.settle()
     two.uri = f"sqlite:///{two.folder}/new.db"
     lost = ["registry: MLflow has nothing of ours, and by lineage 2 prompts: its database was lost"]
     assert unchanged(two) == lost
@@ -129,6 +131,7 @@ def test_a_lost_mlflow_database_gets_its_champions_again(two, healed, unchanged,
     assert healed(two) == lost
     assert aliases(two) == {"champion": 1}
     assert two.version(1).tags["digest"] == two.prompts[0]
+    assert two.version(2).tags["standing"] == "archived"
     assert two.lineage.best("rte").version == 1
 
 

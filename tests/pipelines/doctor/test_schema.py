@@ -111,14 +111,14 @@ def test_a_newer_database_is_left_alone(case):
 def test_an_index_that_was_dropped_is_made_anew(case):
     case.sql("DROP INDEX uq_run_active_request", "DROP INDEX ix_score_best")
     assert case.heal() == [
-        "the index uq_run_active_request of run is missing, or another",
-        "the index ix_score_best of score is missing, or another",
+        "the index uq_run_active_request of run is missing or differs",
+        "the index ix_score_best of score is missing or differs",
     ]
 
 
 def test_an_index_that_says_something_else_is_made_anew(case):
     case.sql("DROP INDEX ix_run_task", "CREATE INDEX ix_run_task ON run (seed)")
-    assert case.heal() == ["the index ix_run_task of run is missing, or another"]
+    assert case.heal() == ["the index ix_run_task of run is missing or differs"]
 
 
 def test_an_index_of_ones_own_is_no_harm(case):
@@ -140,7 +140,7 @@ def test_a_column_that_was_added_is_named(case):
     case.sql("ALTER TABLE run ADD COLUMN mine TEXT")
     assert case.stuck() == [
         (
-            "the column run.mine is another (remove_column)",
+            "the column run.mine is not as it was made (remove_column)",
             "it was changed by hand: change it back",
         )
     ]
@@ -162,7 +162,7 @@ def test_a_guard_that_is_missing_off_or_another_is_made_anew(case):
     else:
         case.sql("ALTER TABLE run DISABLE TRIGGER guard_ended_run")
     assert case.heal() == [
-        "triggers that protect what was told are missing, or others: "
+        "triggers that protect what was told are missing or differ: "
         "guard_told_score, guard_ended_run"
     ]
 
@@ -174,7 +174,7 @@ def test_a_function_of_postgresql_that_lets_all_through_is_made_anew(postgres_ur
         " AS $$BEGIN RETURN NEW; END$$"
     )
     assert case.heal() == [
-        "triggers that protect what was told are missing, or others: guard_ended_run"
+        "triggers that protect what was told are missing or differ: guard_ended_run"
     ]
     case.engine.dispose()
 
