@@ -12,6 +12,7 @@ from mpt.peft_format import AnyPrompt
 from mpt.prompt import MultitaskPrompt
 from pipelines.serving.card import Card, PromptCard
 from tasks import Task
+from tasks.unlabelled import columns
 
 UNSEEN = "yes"  # stands where free text will be; nothing reads it
 
@@ -33,13 +34,16 @@ class Part:
     prompt: str
     """Its digest."""
     task: Task
-    columns: tuple[str, ...]
-    """What a row must have."""
     tokens: Tensor  # [P, H]
     max_input: int
     max_answer: int
     behind_context: bool
     """Whether inputs follow the examples of a context, and so do not begin a text."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What a row must have."""
+        return columns(self.task)
 
     def encode(self, backbone: Backbone, texts: Sequence[str]) -> Encoded:
         """Tokenise what rows ask, as in training."""
@@ -69,8 +73,7 @@ def _parts(card: PromptCard, prompt: AnyPrompt) -> list[Part]:
         raise NoFit(card, f"for {wanted} tasks or more", f"for {count}")
     return [
         Part(
-            prompt=card.sha256, task=one.open(), columns=tuple(one.row),
-            tokens=prompt.task(one.place).detach(),
+            prompt=card.sha256, task=one.open(), tokens=prompt.task(one.place).detach(),
             max_input=one.max_input, max_answer=one.max_answer,
             behind_context=card.kind == "context",
         )
