@@ -10,6 +10,7 @@ from sqlalchemy import (
     Row,
     Select,
     Subquery,
+    Text,
     and_,
     func,
     literal,
@@ -79,6 +80,8 @@ class Wanted:
 
 
 ALL = Wanted()
+BY_RANK = (scores.c.task, scores.c.value.desc(), scores.c.prompt_sha)
+"""As the index of ranked scores has them."""
 SHOTS = runs.c.spec["draw"]["shots"].as_integer()
 # What was imported was trained elsewhere: it counts as large as it is.
 PARAMETERS = func.coalesce(runs.c.trained, prompts.c.num_tokens * prompts.c.hidden_size)
@@ -126,11 +129,15 @@ def _ranked(metric: str | None) -> ColumnElement[bool]:
 
 
 def _all_tasks() -> CTE:
-    """Return the tasks that have a ranked score, each found by one look into the index."""
-    first = select(func.min(scores.c.task).label("task")).where(_ranked(None))
-    walk = first.cte("tasks", recursive=True)
-    after = select(func.min(scores.c.task)).where(_ranked(None), scores.c.task > walk.c.task)
-    return walk.union_all(select(after.scalar_subquery()).where(walk.c.task.is_not(None)))
+    """Return the tasks that have a ranked score, each found by one look into the index.
+
+    The first is no task, and the last is NULL.
+    """
+    walk = select(literal("", Text).label("task")).cte("tasks", recursive=True)
+    # Not the least task: SQLite would look for that in the index of any metric.
+    after = select(scores.c.task).where(_ranked(None), scores.c.task > walk.c.task)
+    following = after.order_by(*BY_RANK).limit(1).correlate(walk).scalar_subquery()
+    return walk.union_all(select(following).where(walk.c.task.is_not(None)))
 
 
 def _chosen(tasks: CTE, wanted: Wanted, limit: int) -> Subquery:

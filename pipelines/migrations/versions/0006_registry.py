@@ -13,7 +13,7 @@ KINDS = ("prompt", "predictions", "losses", "adapter", "checkpoint")
 STANDINGS = ("candidate", "challenger", "champion", "archived")
 MOVES = ("promoted", "forced", "declined", "challenged", "archived", "restored")
 RANKED = "split = 'validation' AND method = 'prompt'"
-RANK = (sa.text("value DESC"), "prompt_sha")
+RANK: Sequence[str | sa.TextClause] = (sa.text("value DESC"), "prompt_sha")
 TIME = sa.DateTime(timezone=True)
 REGISTRATION = sa.table(
     "registration",
@@ -162,6 +162,7 @@ def _create_tables() -> None:
 
 
 def _create_indexes() -> None:
+    columns: Sequence[str | sa.TextClause]
     for name, table, columns, condition, unique in (
         ("uq_registration_champion", "registration", ["model_name"], "standing = 'champion'", True),
         (
