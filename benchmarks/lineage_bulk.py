@@ -67,7 +67,9 @@ def _sources(edges: float) -> float:
 
 @contextmanager
 def _loading(engine: Engine, say: Say) -> Iterator[Callable[[Rows], None]]:
-    indexes = [one for table in MODELS.sorted_tables for one in table.indexes]
+    every = (one for table in MODELS.sorted_tables for one in table.indexes)
+    # As the migrations make them: of two that would do, SQLite takes the one made last.
+    indexes = sorted(every, key=lambda one: str(one.name))
     with engine.begin() as connection:
         guards.drop(connection)
         for index in indexes:

@@ -95,19 +95,20 @@ def slow(lineage: Lineage, statements: Path) -> dict[str, Timing]:
         "best --all, the rarest backbone": lambda at: lineage.best_of_all(
             Wanted(backbone="models/rare")
         ),
-        **_asking(lineage, "descent", [busy_dataset(lineage)], statements),
+        **_asking(lineage, "descent", [busy_dataset(lineage, BIG)], statements),
     }
     return timed(works, SLOW)
 
 
-def busy_dataset(lineage: Lineage) -> str:
-    """Return the dataset that about RENEWED runs were trained on."""
+def busy_dataset(lineage: Lineage, task: str) -> str:
+    """Return the rows of a task that about RENEWED runs were trained on."""
     asked = text(
-        "SELECT dataset_sha FROM run_dataset WHERE role = 'train' GROUP BY dataset_sha "
-        "ORDER BY ABS(COUNT(*) - :wanted), dataset_sha LIMIT 1"
+        "SELECT sha FROM dataset JOIN run_dataset ON dataset_sha = sha AND role = 'train' "
+        "WHERE task = :task AND num_rows > 1000 "
+        "GROUP BY sha ORDER BY ABS(COUNT(*) - :wanted), sha LIMIT 1"
     )
     with lineage.database.reading() as connection:
-        return str(connection.scalar(asked, {"wanted": RENEWED}))
+        return str(connection.scalar(asked, {"task": task, "wanted": RENEWED}))
 
 
 def _best(lineage: Lineage, task: str, wanted: Wanted | None = None) -> Callable[[int], Any]:

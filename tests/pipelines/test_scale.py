@@ -1,14 +1,15 @@
 """The rows of `benchmarks.lineage_scale` are rows as the program writes them."""
 
+from functools import partial
+
 import pytest
-from sqlalchemy import inspect, text
+from sqlalchemy import event, inspect, text
 
 from benchmarks.lineage_bulk import fill
 from benchmarks.lineage_campaigns import BIG, EASY
 from benchmarks.lineage_questions import ancestors
 from benchmarks.lineage_rows import COLUMNS
 from pipelines import guards
-from pipelines.best import ranking
 from pipelines.edges import EDGE_OF
 from pipelines.indexes import MODELS
 from pipelines.lineage import Lineage
@@ -126,15 +127,29 @@ def test_prompts_have_generations_behind_them_and_one_task_most_prompts(lineage)
     assert [task for (task,) in by_task[:2]] == [BIG, EASY]
 
 
+def steps(lineage, ask):
+    """Return how many steps of its machine SQLite takes for an answer, and the answer."""
+    taken = []
+
+    def count(connection, *others):
+        connection.set_progress_handler(lambda: taken.append(1), 1)
+
+    event.listen(lineage.database.engine, "checkout", count)
+    answer = ask()
+    event.remove(lineage.database.engine, "checkout", count)
+    assert taken
+    return len(taken), answer
+
+
 def test_a_task_that_every_prompt_solves_is_answered_by_as_few_steps_as_another(lineage):
-    taken = {}
-    with lineage.database.reading() as connection:
-        driver = connection.connection.driver_connection
-        for task in (BIG, EASY):
-            steps = []
-            driver.set_progress_handler(lambda steps=steps: steps.append(1), 1)
-            (best,) = ranking(connection, task)
-            taken[task] = len(steps)
-        driver.set_progress_handler(None, 1)
+    usual, _ = steps(lineage, lambda: lineage.best(BIG))
+    taken, best = steps(lineage, lambda: lineage.best(EASY))
     assert best.score == 100.0
-    assert taken[EASY] < 1.5 * taken[BIG]
+    assert taken < 1.5 * usual
+
+
+def test_the_best_of_all_tasks_takes_no_more_steps_than_one_after_another(lineage):
+    taken, found = steps(lineage, lineage.best_of_all)
+    alone = [steps(lineage, partial(lineage.best, one.task)) for one in found]
+    assert [best for _, best in alone] == found
+    assert taken < 1.2 * sum(few for few, _ in alone)
