@@ -33,7 +33,7 @@ except SystemExit as ended:
     assert not ended.code
 sys.stderr.write(" ".join({name.partition(".")[0] for name in sys.modules}))
 """
-HEAVY = {"torch", "mlflow", "prefect", "alembic", "pydantic", "numpy", "pandas", "sklearn"}
+HEAVY = {"torch", "mlflow", "prefect", "alembic", "pydantic", "numpy", "pandas", "tasks"}
 
 
 def sha(name):
