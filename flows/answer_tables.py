@@ -5,10 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from flows.answers import aligned
+from flows.answers import aligned, shown
 from pipelines.side_by_side import INPUTS, PAIRED, UNPAIRED
 from pipelines.statements import Answer
-from tasks.own.files import printable
 
 WIDEST = 8  # targets that stand side by side
 ERROR = 120  # characters of an error in a table
@@ -62,7 +61,7 @@ def show_failures(answer: Answer) -> None:
     aligned((*head, "error"), rows)
     for next_ in dict.fromkeys(run["next"] for run in runs if run["next"]):
         ids = ", ".join(run["run_id"][:12] for run in runs if run["next"] == next_)
-        _say(f"\nto go on from {ids}:\n  {printable(next_)}")
+        _say(f"\nto go on from {ids}:\n  {shown(next_)}")
 
 
 def show_compare(answer: Answer) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 from flows.options import Common, print_json
 from pipelines.statements import Answer, Question, switched_off
-from tasks.own.files import printable
 
 
 class TwoForms(ValueError):
@@ -114,4 +113,13 @@ def cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")
-    return printable(str(value))
+    return shown(str(value))
+
+
+def shown(said: str) -> str:
+    """Return a text in which nothing can move the cursor."""
+    if said.isprintable():
+        return said
+    from tasks.own.files import printable  # with all tasks, which takes longer than most answers
+
+    return printable(said)

@@ -169,7 +169,7 @@ def moment(given: str, now: datetime) -> datetime:
         NoMoment: it is none, or before the first year.
     """
     try:
-        if ago := re.fullmatch(r"(\d{1,6})([mhdw])", given):
+        if ago := re.fullmatch(r"([0-9]{1,6})([mhdw])", given):
             return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
         told = datetime.fromisoformat(given)
         return told if told.tzinfo else told.replace(tzinfo=UTC)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.markup import escape
 
+from flows.answers import shown
 from pipelines.ancestry import Node
-from tasks.own.files import printable
 
 MANY = 20  # things beneath one that are printed; the others are counted
 GUIDES = ("├── ", "│   ", "└── ", "    ")
@@ -50,4 +50,4 @@ def _label(node: Node) -> str:
 
 
 def _text(said: str) -> str:
-    return escape(printable(said))
+    return escape(shown(said))

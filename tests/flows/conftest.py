@@ -151,6 +151,18 @@ def make_home(migrated, mlflow_tables, data, tmp_path_factory):
     return make
 
 
+@pytest.fixture(scope="session")
+def lineage_home(migrated, data, tmp_path_factory):
+    """Return a maker of homes for questions to lineage alone: MLflow's tables take seconds."""
+
+    def make():
+        folder = tmp_path_factory.mktemp("home")
+        shutil.copy(migrated, folder / "lineage.db")
+        return Home(folder, data)
+
+    return make
+
+
 @pytest.fixture
 def home(make_home):
     """An empty home."""
