@@ -21,10 +21,11 @@ from prefect.client.schemas.objects import (
     ConcurrencyLimitStrategy,
     StateType,
 )
-from prefect.deployments.runner import EntrypointType
+from prefect.deployments.runner import RunnerDeployment
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
+from prefect.types.entrypoint import EntrypointType
 
 import flows
 import pipelines
@@ -98,7 +99,8 @@ def deploy_all(
 
 
 def _deploy(name: str, schedule: DeploymentScheduleCreate | None) -> str:
-    deployment = flow_named(name).to_deployment(
+    deployment = RunnerDeployment.from_flow(
+        flow_named(name),
         NAME,
         tags=[NAME, QUEUE_OF[name]],
         version=code_version(),

@@ -136,10 +136,10 @@ def status(*, common: Shared = None) -> None:
     """Say what is up, what runs and what waits, and which schedules start what next."""
     common = common or Common()
     settings = common.use()
-    from flows.server_status import all_of
+    from flows import status as asking
     from flows.status_table import show
 
-    found = all_of(settings)
+    found = asking.status(settings.mlflow)
     if common.json:
         print_json(asdict(found))
     else:

@@ -1,6 +1,7 @@
-"""What a Prefect server runs, and what comes next."""
+"""What is up, what runs, what waits, and what comes next."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -11,11 +12,16 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.responses import DeploymentResponse
 from prefect.client.schemas.schedules import CronSchedule, IntervalSchedule
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.exceptions import ObjectNotFound
+from prefect.settings import PREFECT_API_URL
 
-from flows.deployments import FLOWS, NAME, QUEUES
+from flows.catalogue import FLOWS
+from flows.deployments import NAME, QUEUES
+from flows.prefect_api import NoServer, ServerDown, prefect_client
+from flows.servers.health import answers
 from flows.servers.plan import POOL
 
 MOST = 200  # runs that are looked at
@@ -66,36 +72,65 @@ class Slots:
 
 
 @dataclass(frozen=True)
+class Server:
+    """A server that commands of this home talk to."""
+
+    name: str
+    address: str
+    healthy: bool
+
+
+@dataclass(frozen=True)
 class Status:
-    """All that the Prefect server says."""
+    """How things are; nothing of what only Prefect's server knows, where that does not answer."""
 
-    queues: tuple[Queue, ...]
-    deployments: tuple[str, ...]
-    """By name; as many as are registered."""
-    schedules: tuple[Schedule, ...]
-    running: tuple[Running, ...]
-    slots: tuple[Slots, ...]
+    servers: tuple[Server, ...]
+    slots: tuple[Slots, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    running: tuple[Running, ...] = ()
+    deployments: tuple[str, ...] = ()
+    schedules: tuple[Schedule, ...] = ()
 
 
-def status(client: SyncPrefectClient) -> Status:
-    """Ask a server."""
+def status(mlflow_url: str) -> Status:
+    """Ask all servers.
+
+    Args:
+        mlflow_url: of MLflow's server, or of its database.
+
+    Raises:
+        NotAllowed: Prefect's server wants another password.
+    """
+    mlflow = Server(
+        "mlflow", mlflow_url, mlflow_url.startswith("http") and answers(f"{mlflow_url}/health")
+    )
+    try:
+        with prefect_client() as client:
+            return _of_prefect(client, mlflow)
+    except (NoServer, ServerDown):
+        return Status((Server("prefect", PREFECT_API_URL.value() or "", False), mlflow))
+
+
+def _of_prefect(client: SyncPrefectClient, mlflow: Server) -> Status:
+    prefect = Server("prefect", str(client.api_url).removesuffix("/api/"), True)
     try:
         pool = client.read_work_pool(POOL)
     except ObjectNotFound:
-        return Status((), (), (), (), ())
-    busy = _runs(client, BUSY)
-    planned = _runs(client, (StateType.SCHEDULED,))
-    schedules = tuple(_schedules(client, planned))
+        return Status((prefect, mlflow))
+    online = [one for one in client.read_workers_for_work_pool(POOL) if one.status == "ONLINE"]
+    busy, planned = _runs(client, BUSY), _runs(client, (StateType.SCHEDULED,))
     now = datetime.now(UTC)
     due = [one for one in planned if one.expected_start_time and one.expected_start_time <= now]
-    here = [one for one in busy if one.work_pool_name == POOL]
     limit = pool.concurrency_limit or 0
+    taken = sum(one.work_pool_name == POOL for one in busy)
+    known = _deployed(client)
     return Status(
+        servers=(prefect, mlflow, Server("worker", POOL, bool(online))),
+        slots=(Slots("flow runs", limit, max(0, limit - taken)),),
         queues=tuple(_queue(client, name, busy, due) for name in QUEUES),
-        deployments=tuple(f"{one.name}" for one in client.read_deployments()),
-        schedules=tuple(_schedules(client, planned)),
         running=tuple(_running(one) for one in busy),
-        slots=(Slots("flow runs", limit, max(0, limit - len(here))),),
+        deployments=tuple(known),
+        schedules=tuple(_schedules(known, planned)),
     )
 
 
@@ -119,13 +154,18 @@ def _queue(client: SyncPrefectClient, name: str, busy: list[FlowRun], due: list[
     )
 
 
-def _schedules(client: SyncPrefectClient, planned: list[FlowRun]) -> Iterator[Schedule]:
+def _deployed(client: SyncPrefectClient) -> dict[str, DeploymentResponse]:
+    """Return the flows that the server knows, by name."""
+    found = {}
     for name in FLOWS:
-        try:
-            found = client.read_deployment_by_name(f"{name}/{NAME}")
-        except ObjectNotFound:
-            continue
-        for one in found.schedules:
+        with suppress(ObjectNotFound):
+            found[name] = client.read_deployment_by_name(f"{name}/{NAME}")
+    return found
+
+
+def _schedules(known: dict[str, DeploymentResponse], planned: list[FlowRun]) -> Iterator[Schedule]:
+    for name, deployment in known.items():
+        for one in deployment.schedules:
             runs = [run for run in planned if run.created_by and run.created_by.id == one.id]
             starts = [run.expected_start_time for run in runs if run.expected_start_time]
             first = min(starts, default=None)

@@ -77,8 +77,10 @@ class Site:
         origins = ",".join(f"http://{name}:{self.prefect_port}" for name in (LOOPBACK, "localhost"))
         return Program(
             "prefect",
-            ("-m", "prefect", "server", "start", "--host", LOOPBACK)
-            + ("--port", str(self.prefect_port)),
+            (
+                *("-m", "prefect", "server", "start"),
+                *("--host", LOOPBACK, "--port", str(self.prefect_port)),
+            ),
             {
                 "PREFECT_SERVER_API_AUTH_STRING": self.keys.prefect,
                 # Any page in a browser of this machine could start code through an open API.
@@ -107,8 +109,10 @@ class Site:
         origins = ",".join(f"http://{name}" for name in hosts.split(","))
         return Program(
             "mlflow",
-            ("-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(self.mlflow_port))
-            + ("--workers", "1", "--app-name", "basic-auth", "--no-serve-artifacts"),
+            (
+                *("-m", "mlflow", "server", "--host", LOOPBACK, "--port", str(self.mlflow_port)),
+                *("--workers", "1", "--app-name", "basic-auth", "--no-serve-artifacts"),
+            ),
             {
                 "MLFLOW_BACKEND_STORE_URI": database,
                 # A folder, so that what the server registered can be read when it is down.
@@ -133,8 +137,10 @@ class Site:
         """Return the worker, which starts flow runs; `clients` is `for_clients`."""
         return Program(
             "worker",
-            ("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process")
-            + ("--install-policy", "never", "--no-create-pool-if-not-found"),
+            (
+                *("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"),
+                *("--install-policy", "never", "--no-create-pool-if-not-found"),
+            ),
             {
                 **clients,
                 "PREFECT_LOGGING_LEVEL": "INFO",

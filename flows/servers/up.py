@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
-from flows.servers import health, place, record
+from flows.servers import health, preparing, record
 from flows.servers.children import Child, stop
 from flows.servers.databases import mlflow_database, prefect_database
 from flows.servers.plan import Program, Site
@@ -39,8 +39,8 @@ def serve(
     home = settings.home.resolve()
     # A shell that starts us by `&` has Ctrl-C ignored; inherited, no worker would heed SIGTERM.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with place.alone(home, say) as lock:
-        servers = Servers(place.site(home, *ports), settings, lock)
+    with preparing.alone(home, say) as lock:
+        servers = Servers(preparing.site(home, *ports), settings, lock)
         try:
             servers.start(runs)
             ready(servers.told(healthy=True))
@@ -70,15 +70,17 @@ class Servers:
         site, folder = self._site, record.folder(self._site.home)
         prefect = site.prefect_server(prefect_database())
         mlflow = site.mlflow_server(mlflow_database(site.home), folder)
-        with open_lineage(self._settings) as lineage:
+        with (
+            open_lineage(self._settings) as lineage,
             # MLflow's server makes its tables as it starts: nobody else may do so meanwhile.
-            with hold(lineage.database.engine, lineage.locks, "mlflow", wait=health.LONGEST):
-                first, second = self._begin(prefect), self._begin(mlflow)
-                third = self._begin(site.registering(self._clients, runs))
-                health.wait_for(first, lambda: health.answers(prefect.health))
-                health.wait_for(third, lambda: health.has_pool(site))
-                worker = self._begin(site.worker(self._clients))
-                health.wait_for(second, lambda: health.answers(mlflow.health))
+            hold(lineage.database.engine, lineage.locks, "mlflow", wait=health.LONGEST),
+        ):
+            first, second = self._begin(prefect), self._begin(mlflow)
+            third = self._begin(site.registering(self._clients, runs))
+            health.wait_for(first, lambda: health.answers(prefect.health))
+            health.wait_for(third, lambda: health.has_pool(site))
+            worker = self._begin(site.worker(self._clients))
+            health.wait_for(second, lambda: health.answers(mlflow.health))
         health.wait_for(third, lambda: third.status == 0)
         self._children.remove(third)
         health.wait_for(worker, lambda: health.has_worker(site))
@@ -109,11 +111,8 @@ class Servers:
         """Stop all: the worker first, so that its runs can still say how they ended."""
         for one in (signal.SIGINT, signal.SIGTERM):
             signal.signal(one, signal.SIG_IGN)  # a second Ctrl-C must not leave anything running
-        servers, others = [], []
-        for child in self._children:
-            (servers if child.program.health else others).append(child.pid)
-        stop(others)
-        stop(servers)
+        stop(one.pid for one in self._children if not one.program.health)
+        stop(one.pid for one in self._children)
         record.remove(self._site.home)
 
     def _begin(self, program: Program) -> Child:
