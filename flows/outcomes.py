@@ -3,6 +3,7 @@
 An artifact of the run, and not Prefect's own result: that would be pickled.
 """
 
+import json
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -20,13 +21,6 @@ from flows.errors import FAILED, exit_status
 Asked = ParamSpec("Asked")
 Made = TypeVar("Made", bound=BaseModel)
 KIND = "outcome"
-
-
-class Gone(Exception):
-    """A flow run has ended, and what it left behind is not there."""
-
-    def __init__(self, run: UUID) -> None:
-        super().__init__(f"flow run {run} has completed, and its outcome is not on the server")
 
 
 def left_behind(flow: Callable[Asked, Made]) -> Callable[Asked, Made]:
@@ -56,5 +50,5 @@ def outcome_of(client: SyncPrefectClient, run: UUID) -> dict[str, Any] | None:
         artifact_filter=ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run])),
         sort=ArtifactSort.CREATED_DESC,
     )
-    data = next((one.data for one in found if one.type == KIND), None)
-    return data if isinstance(data, dict) else None
+    told = next((one.data for one in found if one.type == KIND), None)
+    return json.loads(told) if isinstance(told, str) else None

@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, get_type_hints
 from uuid import UUID
 
@@ -20,9 +21,10 @@ from flows.options import print_json
 from flows.orders import Order
 from flows.outcomes import outcome_of
 from flows.parameters import absolute
-from flows.prefect_api import prefect_client
+from flows.prefect_api import ServerDown, prefect_client
 
-POLL = 1.0  # seconds between two looks at a run
+POLL = 2.0  # seconds between two looks at a run
+DEAF = 180.0  # seconds without an answer after which nobody waits any longer
 
 
 class NotDeployed(LookupError):
@@ -81,20 +83,28 @@ def follow(order: Order, started: Started) -> Any:
 
     Raises:
         RunFailed: it failed, crashed or was cancelled.
+        ServerDown: the server has not answered for minutes; the run goes on without us.
     """
     console = Console(stderr=True)
-    say = f"{started.id} {started.url}"
-    console.print(say, soft_wrap=True, markup=False, highlight=False)
-    with prefect_client() as client, console.status("") as status:
-        shown = ""
+    say = partial(console.print, soft_wrap=True, markup=False, highlight=False)
+    say(f"{started.id} {started.url}")
+    heard, shown = time.monotonic(), ""
+    with console.status("") as status:
         while True:
-            run = client.read_flow_run(UUID(started.id))
-            if run.state and run.state.is_final():
-                return _outcome(client, order, run, run.state)
-            line = f"{run.state_name}: {_steps(client, run)}"
+            try:
+                with prefect_client() as client:
+                    run = client.read_flow_run(UUID(started.id))
+                    if run.state and run.state.is_final():
+                        return _outcome(client, order, run, run.state)
+                    line = f"{run.state_name}: {_steps(client, run)}"
+                heard = time.monotonic()
+            except ServerDown:
+                if time.monotonic() - heard > DEAF:
+                    raise
+                line = "the server does not answer; the run goes on"
             status.update(line)
             if line != shown and not console.is_terminal:
-                console.print(line, soft_wrap=True, markup=False, highlight=False)
+                say(line)
             shown = line
             time.sleep(POLL)
 

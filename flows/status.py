@@ -96,14 +96,14 @@ def status(mlflow_url: str) -> Status:
     """Ask all servers.
 
     Args:
-        mlflow_url: of MLflow's server, or of its database.
+        mlflow_url: of MLflow's server, or of its database: then there is none.
 
     Raises:
         NotAllowed: Prefect's server wants another password.
     """
-    mlflow = Server(
-        "mlflow", mlflow_url, mlflow_url.startswith("http") and answers(f"{mlflow_url}/health")
-    )
+    served = mlflow_url.startswith("http")
+    healthy = served and answers(f"{mlflow_url}/health")
+    mlflow = Server("mlflow", mlflow_url if served else "", healthy)
     try:
         with prefect_client() as client:
             return _of_prefect(client, mlflow)

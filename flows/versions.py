@@ -1,6 +1,7 @@
 """Pairs of versions that install together, and do not work together."""
 
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Callable
+from importlib.metadata import version
 from typing import NamedTuple
 
 from packaging.specifiers import SpecifierSet
@@ -30,15 +31,15 @@ class WrongVersions(ValueError):
         super().__init__(f"{'; '.join(broken)}: install with `-c constraints.txt`")
 
 
-def broken_pairs() -> list[str]:
+def broken_pairs(installed: Callable[[str], str] = version) -> list[str]:
     """Return what is wrong with the versions that are installed, a sentence each; cheap."""
-    prefect = version("prefect")
+    prefect = installed("prefect")
     return [
         f"with Prefect {prefect} and {one.package} {found}, {one.harm}: {one.package} must be "
         f"{one.allowed}"
         for one in PAIRS
         if _within(prefect, one.prefect)
-        and not _within(found := _installed(one.package), one.allowed)
+        and not _within(found := installed(one.package), one.allowed)
     ]
 
 
@@ -54,10 +55,3 @@ def check_versions() -> None:
 
 def _within(found: str, wanted: str) -> bool:
     return SpecifierSet(wanted, prereleases=True).contains(Version(found))
-
-
-def _installed(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "0"
