@@ -21,7 +21,8 @@ MAY_IMPORT = {
     | {"alembic", "filelock", "matplotlib", "mlflow", "numpy", "pydantic"}
     | {"sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
-    | {"cyclopts", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
+    | {"cyclopts", "httpx", "packaging", "prefect", "psutil", "pydantic", "rich", "sqlalchemy"}
+    | {"torch"},
 }
 TRANSFORMERS = {
     "mpt.attention",

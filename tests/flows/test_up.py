@@ -284,7 +284,7 @@ def test_a_program_that_ends_is_started_again_until_it_ends_too_often(tmp_path, 
         wait(lambda: child.status is not None)
         assert child.watch() == "quick ended (status 7: hello 1): started again"
     wait(lambda: child.status is not None)
-    with pytest.raises(ProgramEnds, match="ended 3 times within a minute .*'hello 1'"):
+    with pytest.raises(ProgramEnds, match=r"ended 3 times within a minute .*'hello 1'"):
         child.watch()
     assert child.log.read_text() == "hello 1\n" * 3
 
