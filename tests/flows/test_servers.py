@@ -156,11 +156,12 @@ def started(home, **settings):
 
 
 @pytest.fixture(scope="module")
-def up(data, tmp_path_factory):
+def up(make_home):
     """Servers in an empty home."""
-    from tests.flows.conftest import Home
-
-    with started(Home(tmp_path_factory.mktemp("up") / "home", data)) as running:
+    home = make_home()
+    for file in home.folder.iterdir():
+        file.unlink()
+    with started(home) as running:
         yield running
 
 
@@ -363,7 +364,7 @@ def test_sigterm_leaves_nothing_running_and_neither_does_the_next_after_a_kill(m
         assert not [pid for pid in left if lives(pid)]
         family = running.family
         began = time.monotonic()
-        out, err = running.stop()
+        _, err = running.stop()
         assert running.process.returncode == 0, err
         assert time.monotonic() - began < 60
         assert not [pid for pid in family if lives(pid)]
