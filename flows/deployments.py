@@ -93,12 +93,12 @@ def deploy_all(
     """
     make_pool(client, runs)
     wanted = {"reconcile": UPKEEP} | dict(schedules or {})
-    ids = {name: _deploy(name, wanted.get(name)) for name in FLOWS}
+    ids = {name: _deploy(client, name, wanted.get(name)) for name in FLOWS}
     _crash_the_silent(client)
     return ids
 
 
-def _deploy(name: str, schedule: DeploymentScheduleCreate | None) -> str:
+def _deploy(client: SyncPrefectClient, name: str, schedule: DeploymentScheduleCreate | None) -> str:
     deployment = RunnerDeployment.from_flow(
         flow_named(name),
         NAME,
@@ -110,10 +110,21 @@ def _deploy(name: str, schedule: DeploymentScheduleCreate | None) -> str:
         # One that starts before the last has ended has nothing to do that the next would not.
         concurrency_limit=ONE_AT_A_TIME if name == "reconcile" else None,
     )
-    if schedule:
-        # Schedules have a slug each; the server leaves alone those that are not named.
-        deployment.schedules = [schedule]
+    others = [
+        one for one in _schedules_of(client, name) if not schedule or one.slug != schedule.slug
+    ]
+    # All of them: what is not named might be taken away.
+    deployment.schedules = [*others, schedule] if schedule else [*others]
     return str(deployment.apply())
+
+
+def _schedules_of(client: SyncPrefectClient, name: str) -> list[DeploymentScheduleCreate]:
+    try:
+        found = client.read_deployment_by_name(f"{name}/{NAME}").schedules
+    except ObjectNotFound:
+        return []
+    what = set(DeploymentScheduleCreate.model_fields) - {"replaces"}
+    return [DeploymentScheduleCreate.model_validate(one.model_dump(include=what)) for one in found]
 
 
 def make_pool(client: SyncPrefectClient, runs: int | None) -> None:

@@ -51,8 +51,8 @@ def prefect_client() -> Iterator[SyncPrefectClient]:
     url = PREFECT_API_URL.value()
     if not url:
         raise NoServer
-    if not answers(f"{url}/health"):  # Prefect's own client tries for minutes
-        raise ServerDown(url, "does not answer")
+    if not answers(f"{url}/health", word=b"true"):  # Prefect's own client tries for minutes
+        raise ServerDown(url, "does not answer as Prefect's API, which ends in /api")
     try:
         with get_client(sync_client=True) as client:
             yield client

@@ -4,6 +4,8 @@ import json
 import time
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import datetime
+from http.client import HTTPException
 from urllib.request import ProxyHandler, Request, build_opener
 
 from flows.servers.children import Child, ProgramEnds
@@ -40,9 +42,13 @@ def wait_for(child: Child, healthy: Callable[[], bool]) -> None:
         time.sleep(POLL)
 
 
-def answers(url: str) -> bool:
-    """Say whether a server answers, and with 200."""
-    return _ask(Request(url)) is not None
+def answers(url: str, word: bytes = b"") -> bool:
+    """Say whether a server answers, with 200, and with nothing but `word` if that is given."""
+    try:
+        told = _ask(Request(url))
+    except ValueError:  # it is no URL
+        return False
+    return told is not None and word in {b"", told}
 
 
 def has_pool(site: Site) -> bool:
@@ -50,10 +56,11 @@ def has_pool(site: Site) -> bool:
     return _ask(_with_login(site, "")) is not None
 
 
-def has_worker(site: Site) -> bool:
-    """Say whether Prefect's server has heard of a worker of our pool, a moment ago."""
+def has_worker(site: Site, since: datetime) -> bool:
+    """Say whether Prefect's server has heard of our worker since it was started."""
     told = _ask(_with_login(site, "/workers/filter", b"{}"))
-    return told is not None and any(one["status"] == "ONLINE" for one in json.loads(told))
+    heard = [one["last_heartbeat_time"] for one in json.loads(told or b"[]")]
+    return any(one and datetime.fromisoformat(one) > since for one in heard)
 
 
 def _with_login(site: Site, path: str, body: bytes | None = None) -> Request:
@@ -68,5 +75,5 @@ def _ask(request: Request) -> bytes | None:
         with build_opener(ProxyHandler({})).open(request, timeout=PATIENCE) as response:
             told: bytes = response.read()
             return told
-    except OSError:  # refused, timed out, or a status that is no success
+    except (OSError, HTTPException):  # refused, too late, no success, or no HTTP at all
         return None

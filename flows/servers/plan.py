@@ -139,7 +139,8 @@ class Site:
             "worker",
             (
                 *("-m", "prefect", "worker", "start", "--pool", POOL, "--type", "process"),
-                *("--install-policy", "never", "--no-create-pool-if-not-found"),
+                # One name: else the server would list all that ever were.
+                *("--name", "up", "--install-policy", "never", "--no-create-pool-if-not-found"),
             ),
             {
                 **clients,

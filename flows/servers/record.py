@@ -51,12 +51,11 @@ def folder(home: Path) -> Path:
 
 def read(home: Path) -> Record | None:
     """Return what is up in `home`; None where nothing is, whatever the file says."""
-    file = folder(home) / "servers.json"
     try:
-        told = file.read_text()
-    except OSError:
+        known = Record(**json.loads((folder(home) / "servers.json").read_text()))
+    except (OSError, ValueError, TypeError):  # no file, or another version's
         return None
-    return Record(**json.loads(told)) if is_held(folder(home) / "servers.lock") else None
+    return known if is_held(folder(home) / "servers.lock") else None
 
 
 def write(home: Path, record: Record) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from flows.servers import health, preparing, record
 from flows.servers.children import Child, stop
@@ -39,6 +40,8 @@ def serve(
     home = settings.home.resolve()
     # A shell that starts us by `&` has Ctrl-C ignored; inherited, no worker would heed SIGTERM.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:  # its terminal is closed; but for nohup
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     with preparing.alone(home, say) as lock:
         servers = Servers(preparing.site(home, *ports), settings, lock)
         try:
@@ -79,11 +82,11 @@ class Servers:
             third = self._begin(site.registering(self._clients, runs))
             health.wait_for(first, lambda: health.answers(prefect.health))
             health.wait_for(third, lambda: health.has_pool(site))
-            worker = self._begin(site.worker(self._clients))
+            began, worker = datetime.now(UTC), self._begin(site.worker(self._clients))
             health.wait_for(second, lambda: health.answers(mlflow.health))
         health.wait_for(third, lambda: third.status == 0)
         self._children.remove(third)
-        health.wait_for(worker, lambda: health.has_worker(site))
+        health.wait_for(worker, lambda: health.has_worker(site, began))
 
     def watch(self, say: Callable[[str], None]) -> None:
         """Start again what has ended.
@@ -109,7 +112,7 @@ class Servers:
 
     def stop(self) -> None:
         """Stop all: the worker first, so that its runs can still say how they ended."""
-        for one in (signal.SIGINT, signal.SIGTERM):
+        for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)  # a second Ctrl-C must not leave anything running
         stop(one.pid for one in self._children if not one.program.health)
         stop(one.pid for one in self._children)
