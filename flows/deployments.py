@@ -110,11 +110,10 @@ def _deploy(client: SyncPrefectClient, name: str, schedule: DeploymentScheduleCr
         # One that starts before the last has ended has nothing to do that the next would not.
         concurrency_limit=ONE_AT_A_TIME if name == "reconcile" else None,
     )
-    others = [
-        one for one in _schedules_of(client, name) if not schedule or one.slug != schedule.slug
-    ]
-    # All of them: what is not named might be taken away.
-    deployment.schedules = [*others, schedule] if schedule else [*others]
+    schedules = {one.slug: one for one in _schedules_of(client, name)}
+    if schedule:
+        schedules[schedule.slug] = schedule
+    deployment.schedules = [*schedules.values()]  # what is not named might be taken away
     return str(deployment.apply())
 
 
