@@ -21,6 +21,11 @@ for where, commands in {
         "adapt": "Adapt a source prompt to one task or several, and test it on each.",
         "few_shot": "Learn tasks from a few examples each: CPT, beside its controls.",
     },
+    "flows.operating": {
+        "up": "Start Prefect, MLflow and a worker on this machine; Ctrl-C stops all.",
+        "deploy": "Register all flows with the Prefect server, and schedules for them.",
+        "status": "Say what is up, what runs and waits, and what starts next.",
+    },
     "flows.comparison": {
         "baseline": "Train other methods through PEFT, such as LoRA, with the same budget.",
     },

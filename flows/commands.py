@@ -10,10 +10,12 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from flows.options import Common, print_json
+from flows.place import Place, fulfil
 from flows.recipes import AdaptOptions, FewShotOptions
 from pipelines.plan import TransferSpec
 
 Shared = Annotated[Common | None, Parameter(name="*")]
+Placed = Annotated[Place | None, Parameter(name="*")]
 
 
 class NoSpec(LookupError):
@@ -40,7 +42,7 @@ def demo(*, common: Shared = None) -> None:
     run("demo", common=common)
 
 
-def run(spec: str, /, *, common: Shared = None) -> None:
+def run(spec: str, /, *, place: Placed = None, common: Shared = None) -> None:
     """Run a whole transfer: teachers, source prompt, targets and their baselines.
 
     Parameters
@@ -51,16 +53,20 @@ def run(spec: str, /, *, common: Shared = None) -> None:
     common = common or Common()
     settings, asked = common.use(), load_spec(spec)
     from flows import scoreboard
-    from flows.running import run_transfer
+    from flows.orders import order_transfer
+    from flows.running import told_transfer
 
-    report = run_transfer(asked)
+    outcome = fulfil(order_transfer(asked), place, common)
+    if outcome is None:
+        return
+    report = told_transfer(asked, outcome)
     if common.json:
         print_json({**asdict(report.targets), "few_shot": [asdict(one) for one in report.few_shot]})
     else:
         scoreboard.show_transfer(report, settings)
 
 
-def learn(spec: str, /, *, common: Shared = None) -> None:
+def learn(spec: str, /, *, place: Placed = None, common: Shared = None) -> None:
     """Train only the teachers and the source prompt of a spec, and register them.
 
     Parameters
@@ -72,9 +78,13 @@ def learn(spec: str, /, *, common: Shared = None) -> None:
     common.use()
     asked = load_spec(spec)
     from flows import scoreboard
-    from flows.running import run_learn
+    from flows.orders import order_learn
+    from flows.running import told_learn
 
-    learned = run_learn(asked)
+    outcome = fulfil(order_learn(asked), place, common)
+    if outcome is None:
+        return
+    learned = told_learn(asked, outcome)
     if common.json:
         print_json([asdict(one) for one in learned])
     else:
@@ -86,6 +96,7 @@ def adapt(
     source: Annotated[str, Parameter(name="--from")] = "best",
     together: bool = False,
     options: Annotated[AdaptOptions | None, Parameter(name="*")] = None,
+    place: Placed = None,
     common: Shared = None,
 ) -> None:
     """Adapt a source prompt to one task or several, and test it on each.
@@ -103,13 +114,17 @@ def adapt(
     common.use()
     check_names("adapt", names)
     if together:
-        _adapt_together(options, names, source, common)
+        _adapt_together(options, names, source, place, common)
         return
     specs = options.specs(names)
     from flows import scoreboard
-    from flows.running import run_adapt
+    from flows.orders import order_adapt
+    from flows.running import told_adapt
 
-    adapted = run_adapt(specs, source)
+    outcome = fulfil(order_adapt(specs, source), place, common)
+    if outcome is None:
+        return
+    adapted = told_adapt(outcome)
     if common.json:
         print_json([asdict(one) for one in adapted])
     else:
@@ -117,15 +132,19 @@ def adapt(
 
 
 def _adapt_together(
-    options: AdaptOptions, names: Sequence[str], source: str, common: Common
+    options: AdaptOptions, names: Sequence[str], source: str, place: Place | None, common: Common
 ) -> None:
     if len(names) < 2:
         raise NoTask("adapt --together", "needs two tasks or more")
     spec = options.group(names)
     from flows import scoreboard
-    from flows.running import run_adapt_group
+    from flows.orders import order_adapt_group
+    from flows.running import told_adapt_group
 
-    group = run_adapt_group(spec, source)
+    outcome = fulfil(order_adapt_group(spec, source), place, common)
+    if outcome is None:
+        return
+    group = told_adapt_group(outcome)
     if common.json:
         print_json(asdict(group))
     else:
@@ -136,6 +155,7 @@ def few_shot(
     *names: str,
     source: Annotated[str | None, Parameter(name="--from")] = None,
     options: Annotated[FewShotOptions | None, Parameter(name="*")] = None,
+    place: Placed = None,
     common: Shared = None,
 ) -> None:
     """Learn tasks from a few examples each: CPT, beside its controls on the same draws.
@@ -152,9 +172,13 @@ def few_shot(
     check_names("few-shot", names)
     plan = (options or FewShotOptions()).plan(names)
     from flows import scoreboard
-    from flows.running import run_few_shot
+    from flows.orders import order_few_shot
+    from flows.running import told_few_shot
 
-    report = run_few_shot(plan, source)
+    outcome = fulfil(order_few_shot(plan, source), place, common)
+    if outcome is None:
+        return
+    report = told_few_shot(outcome)
     if common.json:
         print_json(asdict(report))
     else:

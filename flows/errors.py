@@ -24,6 +24,19 @@ class JobsFailed(Exception):
         self.errors = list(failed.values())
 
 
+class RunFailed(Exception):
+    """A flow run on a server failed.
+
+    Args:
+        said: why, as it would have been told here.
+        status: the exit status that it would have had here.
+    """
+
+    def __init__(self, said: str, status: int) -> None:
+        super().__init__(said)
+        self.status = status
+
+
 def exit_status(error: BaseException) -> int | None:
     """Return the status for an error that is told in one line; None for a defect of ours.
 
@@ -35,6 +48,8 @@ def exit_status(error: BaseException) -> int | None:
 
     if type(error).__module__.partition(".")[0] not in OURS:
         return None
+    if isinstance(error, RunFailed):
+        return error.status
     if isinstance(error, JobsFailed):
         busy = all(isinstance(one, Busy) for one in error.errors)
         return TRY_AGAIN if busy else FAILED

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import prefect
 
 from flows.jobs import FLOW, Future, Jobs, later, settle, tested
+from flows.outcomes import left_behind
 from flows.steps import check_few_shot_step, evaluate_step, few_shot_step, publish_step, teach_step
 from pipelines.outcome import FewShot, FewShots
 from pipelines.plan import FewShotPlan
@@ -32,6 +33,7 @@ class Drawn(NamedTuple):
 
 
 @prefect.flow(flow_run_name="few-shot", **FLOW)
+@left_behind
 def few_shot(plan: FewShotPlan, front: str | None) -> FewShots:
     """Learn each task of `plan` from each of its draws, in every way, and test it.
 

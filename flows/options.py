@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows.servers import record
 from flows.settings import PREFIX, Settings, prepare_environment
 
 
@@ -41,6 +42,7 @@ class Common:
         for name, value in given.items():
             if value is not None:
                 os.environ[f"{PREFIX}{name}"] = str(value)
+        record.join(Settings.read().home)
         settings = Settings.read()
         prepare_environment(settings)
         return settings

@@ -1,24 +1,22 @@
-"""Starting flows from the command line: check first, show progress, look up the result."""
+"""Running flows for the command line, and what it is told of their outcomes, from lineage."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from flows import display
+from flows.orders import Order
 from flows.publishing import publish
-from flows.queries import source_for, source_prompt
 from flows.settings import open_services
 from mpt.peft_format import Adapter
-from pipelines.check import check, check_few_shot
 from pipelines.few_shot_report import FewShotRow, few_shot_rows
-from pipelines.group_spec import GroupSpec
 from pipelines.importing import take_in
-from pipelines.outcome import Trial
-from pipelines.plan import FewShotPlan, TransferSpec
+from pipelines.outcome import Adapted, FewShots, Grouped, Learned, Transferred, Trial
+from pipelines.plan import TransferSpec
 from pipelines.prompts import multitask_prompt
 from pipelines.records import ScoreRecord
 from pipelines.report import Report, report, trial_scores, validation
 from pipelines.services import Services
-from pipelines.spec import AdaptSpec, ImportSpec
+from pipelines.spec import ImportSpec
 
 
 @dataclass(frozen=True)
@@ -83,26 +81,22 @@ class TransferReport:
     few_shot: tuple[FewShotRow, ...]
 
 
-def run_transfer(spec: TransferSpec) -> TransferReport:
-    """Run a whole transfer; return its tables."""
-    with open_services() as svc:
-        check(spec, svc)
-    from flows.transfer import transfer  # Prefect, which takes a second to import
+def here(order: Order) -> Any:
+    """Call the flow that is ordered, in this process; return its outcome."""
+    from flows.catalogue import flow_named  # Prefect, which takes a second to import
 
-    with display.showing(_steps(spec)):
-        outcome = transfer(spec)
+    with display.showing(order.steps):
+        return flow_named(order.flow)(**order.parameters)
+
+
+def told_transfer(spec: TransferSpec, outcome: Transferred) -> TransferReport:
+    """Return the tables of a transfer."""
     with open_services() as svc:
         return TransferReport(report(spec, outcome, svc), few_shot_rows(outcome.few_shot, svc))
 
 
-def run_learn(spec: TransferSpec) -> list[SourcePrompt]:
-    """Train teachers and source prompts; return what is known of them, one for each seed."""
-    with open_services() as svc:
-        check(spec, svc)
-    from flows.transfer import learn_source
-
-    with display.showing(_source_steps(spec)):
-        outcome = learn_source(spec)
+def told_learn(spec: TransferSpec, outcome: Learned) -> list[SourcePrompt]:
+    """Return what is known of source prompts, one for each seed."""
     learned = []
     with open_services() as svc:
         for seed, run_id in zip(spec.seeds, outcome.runs, strict=True):
@@ -115,38 +109,14 @@ def run_learn(spec: TransferSpec) -> list[SourcePrompt]:
     return learned
 
 
-def run_adapt(specs: Sequence[AdaptSpec], named: str) -> list[Tested]:
-    """Adapt the source prompt that a person named to each task; return the scores.
-
-    Raises:
-        LookupError: a task or the prompt is unknown.
-        ValueError: rows are missing or wrong, or the prompt does not fit; nothing is trained.
-    """
-    with open_services() as svc:
-        source = source_for(specs, named, svc)
-    from flows.steps import EVALUATION
-    from flows.transfer import adapt_target
-
-    with display.showing(sum(spec.steps + EVALUATION for spec in specs)):
-        outcome = adapt_target(list(specs), source)
+def told_adapt(outcome: Adapted) -> list[Tested]:
+    """Return the scores of each target."""
     with open_services() as svc:
         return [_tested(trial, outcome.unregistered, svc) for trial in outcome.trials]
 
 
-def run_adapt_group(spec: GroupSpec, named: str) -> TestedTogether:
-    """Adapt the source prompt that a person named to several tasks together; return the scores.
-
-    Raises:
-        LookupError: a task or the prompt is unknown.
-        ValueError: rows are missing or wrong, or the prompt does not fit; nothing is trained.
-    """
-    with open_services() as svc:
-        source = source_for([spec], named, svc)
-    from flows.steps import EVALUATION
-    from flows.transfer import adapt_group
-
-    with display.showing(spec.steps + len(spec.tasks) * EVALUATION):
-        outcome = adapt_group(spec, source)
+def told_adapt_group(outcome: Grouped) -> TestedTogether:
+    """Return the scores of targets that share a prompt."""
     with open_services() as svc:
         run = svc.lineage.get_run(outcome.group)
         prompt = multitask_prompt(str(run.prompt), svc)
@@ -158,6 +128,12 @@ def run_adapt_group(spec: GroupSpec, named: str) -> TestedTogether:
             parameters=prompt.num_parameters,
             targets=[replace(one, parameters_per_task=share) for one in tested],
         )
+
+
+def told_few_shot(outcome: FewShots) -> FewShotReport:
+    """Return the scores of few-shot jobs."""
+    with open_services() as svc:
+        return FewShotReport(few_shot_rows(outcome.tasks, svc), outcome.unregistered)
 
 
 def _tested(trial: Trial, unregistered: str, svc: Services) -> Tested:
@@ -183,49 +159,3 @@ def run_import(spec: ImportSpec, adapter: Adapter) -> Imported:
     with open_services() as svc:
         version = svc.lineage.version(str(run.prompt), run.task)
     return Imported(str(run.prompt), version, validation(run), unregistered)
-
-
-def run_few_shot(plan: FewShotPlan, named: str | None) -> FewShotReport:
-    """Learn each task of `plan` from a few examples, in every way; return the scores.
-
-    Args:
-        plan: the jobs.
-        named: a source prompt to stand before the contexts too, as a person names it, or none.
-
-    Raises:
-        LookupError: a task, the backbone or the prompt is unknown.
-        ValueError: the examples, labels or lengths do not suit the backbone; nothing is trained.
-    """
-    with open_services() as svc:
-        front = None
-        if named:
-            backbone = svc.backbone(plan.backbone, plan.precision)
-            front = source_prompt(named, backbone.digest, svc.lineage)
-        check_few_shot(plan, front, svc)
-    from flows.few_shot import few_shot
-
-    with display.showing(_few_shot_steps(plan, 2 if front else 1)):
-        outcome = few_shot(plan, front)
-    with open_services() as svc:
-        return FewShotReport(few_shot_rows(outcome.tasks, svc), outcome.unregistered)
-
-
-def _few_shot_steps(plan: FewShotPlan, moved: int) -> int:
-    from flows.steps import EVALUATION
-
-    tests = (moved + 2) * EVALUATION  # and those of in-context learning and of prompt tuning
-    trial = plan.tuning.steps + moved * plan.context.steps + tests
-    return len(plan.tasks) * (plan.draws * trial + 2 * EVALUATION)
-
-
-def _source_steps(spec: TransferSpec) -> int:
-    return len(spec.seeds) * (len(spec.sources) * spec.teach.steps + spec.learn.steps)
-
-
-def _steps(spec: TransferSpec) -> int:
-    from flows.steps import EVALUATION
-
-    trial = 2 * (spec.adapt.steps + EVALUATION)
-    targets = len(spec.targets) * (len(spec.seeds) * trial + 2 * EVALUATION)
-    few_shot = _few_shot_steps(spec.few_shot, 1) if spec.few_shot else 0
-    return _source_steps(spec) + targets + few_shot

@@ -123,6 +123,8 @@ def prepare_environment(settings: Settings) -> None:
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # stdout is for answers
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # its default blocks for four minutes
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",  # seconds, of a server that listens and says nothing
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",

@@ -29,7 +29,7 @@ SPLITS = ("train", "validation", "test")
 def show_tasks(tasks: Sequence["Task"]) -> None:
     """Print one line a task."""
     head = ("task", "benchmark", "family", "role", "metric", "answers")
-    _aligned([head, *map(_task_row, tasks)])
+    aligned([head, *map(_task_row, tasks)])
 
 
 def _task_row(task: "Task") -> tuple[str, ...]:
@@ -38,7 +38,7 @@ def _task_row(task: "Task") -> tuple[str, ...]:
     return task.name, task.benchmark, task.family, task.role, metric, answers
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> None:
+def aligned(rows: Sequence[Sequence[str]]) -> None:
     """Print columns. Not a table of rich: that would fold and cut what is there to be copied."""
     widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
     for row in rows:
@@ -90,7 +90,7 @@ def show_stats(found: Sequence["Stats"]) -> None:
     counted = [_stats_row(one) for one in found if not one.absent]
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     if counted:
-        _aligned([head, *counted])
+        aligned([head, *counted])
     for warning in (warning for one in found for warning in one.warnings):
         say(f"warning: {warning}")
     reasons = dict.fromkeys(one.absent for one in found if one.absent)

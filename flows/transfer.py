@@ -8,6 +8,7 @@ import prefect
 from flows import few_shot
 from flows.fanout import trained
 from flows.jobs import FLOW, Future, Jobs, later, settle, tested, wait_for
+from flows.outcomes import left_behind
 from flows.steps import (
     check_step,
     evaluate_step,
@@ -37,6 +38,7 @@ class Sources(NamedTuple):
 
 
 @prefect.flow(flow_run_name="learn-{spec.name}", **FLOW)
+@left_behind
 def learn_source(spec: TransferSpec) -> Learned:
     """Train teachers and the source prompt for each seed.
 
@@ -51,6 +53,7 @@ def learn_source(spec: TransferSpec) -> Learned:
 
 
 @prefect.flow(flow_run_name="adapt", **FLOW)
+@left_behind
 def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
     """Adapt a source prompt to each target, and test it.
 
@@ -68,6 +71,7 @@ def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
 
 
 @prefect.flow(flow_run_name="adapt-group", **FLOW)
+@left_behind
 def adapt_group(spec: GroupSpec, source: str) -> Grouped:
     """Adapt a source prompt to several targets that share it, and test it on each.
 
@@ -91,6 +95,7 @@ def adapt_group(spec: GroupSpec, source: str) -> Grouped:
 
 
 @prefect.flow(flow_run_name="transfer-{spec.name}", **FLOW)
+@left_behind
 def transfer(spec: TransferSpec) -> Transferred:
     """Learn the source prompt, then adapt it to every target beside its baselines, per seed.
 

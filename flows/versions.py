@@ -1,5 +1,6 @@
 """Pairs of versions that install together, and do not work together."""
 
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import NamedTuple
 
@@ -30,15 +31,15 @@ class WrongVersions(ValueError):
         super().__init__(f"{'; '.join(broken)}: install with `-c constraints.txt`")
 
 
-def broken_pairs() -> list[str]:
+def broken_pairs(installed: Callable[[str], str] = version) -> list[str]:
     """Return what is wrong with the versions that are installed, a sentence each; cheap."""
-    prefect = version("prefect")
+    prefect = installed("prefect")
     return [
         f"with Prefect {prefect} and {one.package} {found}, {one.harm}: {one.package} must be "
         f"{one.allowed}"
         for one in PAIRS
         if _within(prefect, one.prefect)
-        and not _within(found := _installed(one.package), one.allowed)
+        and not _within(found := _of(one.package, installed), one.allowed)
     ]
 
 
@@ -56,8 +57,8 @@ def _within(found: str, wanted: str) -> bool:
     return SpecifierSet(wanted, prereleases=True).contains(Version(found))
 
 
-def _installed(package: str) -> str:
+def _of(package: str, installed: Callable[[str], str]) -> str:
     try:
-        return version(package)
+        return installed(package)
     except PackageNotFoundError:
         return "0"

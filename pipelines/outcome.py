@@ -67,6 +67,12 @@ class FewShots(Outcome):
     """Why the model registry lacks the prompts; empty when it has them."""
 
 
+class Evaluated(Outcome):
+    """What `evaluate` leaves."""
+
+    run: str
+
+
 class Baselines(Outcome):
     """What `baselines` leaves."""
 

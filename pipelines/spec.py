@@ -26,7 +26,12 @@ Content = Mapping[str, Sequence[str]]
 class Values(BaseModel):
     """Checked, frozen, and without unknown keys."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        use_attribute_docstrings=True,  # a form on a server shows them beside the fields
+    )
 
 
 class Budget(Values):

@@ -21,7 +21,8 @@ MAY_IMPORT = {
     | {"alembic", "attr", "filelock", "matplotlib", "mlflow", "numpy", "openlineage", "pandas"}
     | {"pydantic", "sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
-    | {"cyclopts", "packaging", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
+    | {"cyclopts", "httpx", "packaging", "prefect", "psutil", "pydantic", "rich", "sqlalchemy"}
+    | {"torch"},
 }
 TRANSFORMERS = {
     "mpt.attention",
