@@ -41,12 +41,15 @@ def schedule(
 
 
 def _cron(line: str, timezone: str) -> CronSchedule:
+    wrong = BadSchedule(
+        f"--cron is {line!r}: give minute, hour, day, month and weekday, as in '0 3 * * 1-5'"
+    )
+    if len(line.split()) != 5:  # a sixth would be seconds: nobody means "every second"
+        raise wrong
     try:
         return CronSchedule(cron=line, timezone=timezone)
     except ValidationError:
-        raise BadSchedule(
-            f"--cron is {line!r}: give minute, hour, day, month and weekday, as in '0 3 * * 1-5'"
-        ) from None
+        raise wrong from None
 
 
 def _every(interval: timedelta | None, timezone: str) -> IntervalSchedule:
