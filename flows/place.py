@@ -26,23 +26,27 @@ class Place:
         Run it on the Prefect server, and print the run's address; the same twice is one run.
     wait
         With --remote: wait until it has ended, and print what it found.
+
+    Raises:
+        NothingToWaitFor: it is to wait, and nothing runs there.
     """
 
     remote: bool = False
     wait: bool = False
+
+    def __post_init__(self) -> None:
+        if self.wait and not self.remote:
+            raise NothingToWaitFor
 
 
 def fulfil(order: "Order", place: Place | None, common: Common) -> Any:
     """Have a flow run; return its outcome, or None where nobody waits for it.
 
     Raises:
-        NothingToWaitFor: the flags make no sense together.
         JobsFailed, RunFailed: it failed here, or there.
     """
     place = place or Place()
     if not place.remote:
-        if place.wait:
-            raise NothingToWaitFor
         from flows.running import here
 
         return here(order)

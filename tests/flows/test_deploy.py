@@ -121,7 +121,7 @@ def test_parameters_that_a_flow_would_refuse_are_refused_before_the_server_has_t
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("deploy --cron x", "name it, as in deploy transfer"),
+        ("deploy --cron x", "name it, as in `deploy transfer`"),
         ("deploy transfr", "did you mean 'transfer'"),
         ("deploy transfer no-such.yaml --cron 0", "no-such.yaml"),
         ("deploy reconcile --cron 0", "--cron is '0'"),
