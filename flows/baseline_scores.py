@@ -32,7 +32,7 @@ def run_baselines(specs: Sequence[BaselineSpec]) -> list[BaselineScores]:
         LookupError: a task or the backbone is unknown.
         ValueError: rows are missing or wrong, or a method does not work there; nothing is trained.
     """
-    with open_services() as svc:
+    with open_services(only_checks=True) as svc:
         for spec in specs:
             check_baseline(spec, svc)
     from flows.baselines import baselines

@@ -4,17 +4,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from mpt.backbone import Backbone
-    from pipelines.inputs import TaskInput
     from pipelines.lineage import Lineage
     from pipelines.registry import Registry
-    from pipelines.services import Services
+    from pipelines.services import Progress, Services
 
 PREFIX = "PROMPT_TRANSFER_"
 
@@ -148,24 +144,35 @@ def open_lineage(settings: Settings | None = None) -> Iterator["Lineage"]:
 
 
 @contextmanager
-def open_services() -> Iterator["Services"]:
-    """Open the services of this process, and close them after."""
-    from flows import display
+def open_services(
+    progress: "Progress | None" = None, log: Path | None = None, only_checks: bool = False
+) -> Iterator["Services"]:
+    """Open the services of this process, and close them after.
+
+    Args:
+        progress: shows trainings; None is this process's own display.
+        log: the file that is to be found by the ids of the runs that are recorded.
+        only_checks: nothing is trained or scored: where jobs have the GPUs, they are left to them.
+    """
+    from flows import display, opened
     from flows.environment import environment
+    from flows.job_log import NamedRuns
+    from flows.performing import isolated
     from pipelines.services import Services
     from pipelines.store import Store
 
     settings = Settings.read()
+    device = "cpu" if only_checks and isolated() else opened.device(settings.device)
     with open_lineage(settings) as lineage:
         yield Services(
-            backbone=lambda name, precision: _backbone(name, precision, _device(settings.device)),
-            task=lambda name: _task(name, settings.data, settings.home / "cache" / "tokens"),
+            backbone=lambda name, precision: opened.backbone(name, precision, device),
+            task=lambda name: opened.task(name, settings.data, settings.home / "cache" / "tokens"),
             store=Store(settings.home / "store"),
-            lineage=lineage,
+            lineage=NamedRuns(lineage, log) if log else lineage,
             checkpoints=settings.home / "checkpoints",
             cache=settings.home / "cache",
-            progress=display.job,
-            environment=environment(_device(settings.device)),
+            progress=progress or display.job,
+            environment=environment(device),
         )
 
 
@@ -180,52 +187,3 @@ def open_registry() -> Iterator["Registry"]:
         store = Store(settings.home / "store")
         artifacts = settings.home.resolve() / "mlflow"
         yield Registry(lineage, store, settings.mlflow, artifacts)
-
-
-_loading = Lock()  # two threads that want the same backbone load it once
-
-
-def _backbone(name: str, precision: str, device: str) -> "Backbone":
-    with _loading:
-        return _load_backbone(name, precision, device)
-
-
-def _task(name: str, folder: Path | None, tokens: Path) -> "TaskInput":
-    import tasks
-
-    task = tasks.find(name)
-    with _loading:
-        return _load_task(name, folder, tokens, (task.definition, *tasks.stamp(task, folder)))
-
-
-@cache
-def _load_backbone(name: str, precision: str, device: str) -> "Backbone":
-    import torch
-
-    from mpt.loading import load
-
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    return load(name, device, dtype)
-
-
-@cache
-def _load_task(
-    name: str, folder: Path | None, tokens: Path, _state: tuple[object, ...]
-) -> "TaskInput":
-    from pipelines.inputs import TaskInput
-
-    return TaskInput.open(name, folder, tokens)
-
-
-def on_accelerator() -> bool:
-    """Say whether backbones of this process run elsewhere than on a CPU."""
-    return _device(Settings.read().device) != "cpu"
-
-
-@cache
-def _device(wanted: str) -> str:
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted

@@ -7,7 +7,9 @@ import prefect
 
 from flows import few_shot
 from flows.fanout import trained
-from flows.jobs import FLOW, Future, Jobs, later, settle, tested, wait_for
+from flows.jobs import FLOW, Jobs, later, settle, tested, wait_for
+from flows.line import FULL, SWEEP
+from flows.planned import Planned
 from flows.steps import (
     check_step,
     evaluate_step,
@@ -27,11 +29,11 @@ from pipelines.spec import AdaptSpec, EvaluateSpec
 class Sources(NamedTuple):
     """The teachers of one seed, and the source prompt, which waits for them."""
 
-    teachers: list[Future]
-    learned: Future
+    teachers: list[Planned]
+    learned: Planned
 
     @property
-    def all(self) -> list[Future]:
+    def all(self) -> list[Planned]:
         """All jobs, in their order."""
         return [*self.teachers, self.learned]
 
@@ -98,29 +100,30 @@ def transfer(spec: TransferSpec) -> Transferred:
         JobsFailed: after every job has ended, if any of them failed.
     """
     check_step(spec)
-    # A job that waits holds a worker: trainings come before the tests that wait for them.
     sources = _learn(spec)
     scratch = _by_target(spec, [
-        trained([spec.scratch_spec(task, seed) for task in spec.targets], None)
+        trained([spec.scratch_spec(task, seed) for task in spec.targets], None, _rank(spec, seed))
         for seed in spec.seeds
     ])  # fmt: skip
-    prompts = [later(prompt_step, jobs.learned) for jobs in sources.values()]
+    prompts = [
+        later(prompt_step, jobs.learned, rank=jobs.learned.rank) for jobs in sources.values()
+    ]
     adapted = _by_target(spec, [
-        trained([spec.adapt_spec(task, seed) for task in spec.targets], prompt)
+        trained([spec.adapt_spec(task, seed) for task in spec.targets], prompt, _rank(spec, seed))
         for seed, prompt in zip(spec.seeds, prompts, strict=True)
     ])  # fmt: skip
-    drawn = few_shot.train(spec.few_shot, None) if spec.few_shot else {}
     jobs = {
         task: (_tests(spec, task, scratch[task]), _tests(spec, task, adapted[task]))
         for task in spec.targets
     }
     plain = {task: _plain(spec, task) for task in spec.targets}
-    shots = few_shot.test(spec.few_shot, drawn) if spec.few_shot else {}
+    shots = few_shot.drawn(spec.few_shot, None) if spec.few_shot else {}
     futures = {task: [*_futures(jobs[task]), *plain[task]] for task in spec.targets}
     futures |= {f"{task} (few-shot)": one.all for task, one in shots.items()}
-    wait_for(futures)
+    learning = {name: jobs.all for name, jobs in sources.items()}
+    wait_for(learning | futures)
     # Without its source no target can be adapted: that is one failure to tell, and not one each.
-    settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
+    settle(learning, "source prompts")
     settle(futures, "targets")
     targets = [
         Target(
@@ -141,20 +144,27 @@ def transfer(spec: TransferSpec) -> Transferred:
     )
 
 
+def _rank(spec: TransferSpec, seed: int) -> int:
+    """Return how urgent a seed is: the first has all that a person looks at first."""
+    return FULL if seed == spec.seeds[0] else SWEEP
+
+
 def _learn(spec: TransferSpec) -> dict[str, Sources]:
-    teachers = [trained(spec.teach_specs(seed), None) for seed in spec.seeds]
-    return {
-        f"seed {seed}": Sources(runs, later(learn_step, spec.learn_spec(seed), runs))
-        for seed, runs in zip(spec.seeds, teachers, strict=True)
-    }
+    return {f"seed {seed}": _sources(spec, seed) for seed in spec.seeds}
 
 
-def _by_target(spec: TransferSpec, seeds: Sequence[Sequence[Future]]) -> dict[str, list[Future]]:
+def _sources(spec: TransferSpec, seed: int) -> Sources:
+    rank = _rank(spec, seed)
+    runs = trained(spec.teach_specs(seed), None, rank)
+    return Sources(runs, later(learn_step, spec.learn_spec(seed), runs, rank=rank))
+
+
+def _by_target(spec: TransferSpec, seeds: Sequence[Sequence[Planned]]) -> dict[str, list[Planned]]:
     """Return each target's trainings, one for each seed."""
     return {task: [jobs[at] for jobs in seeds] for at, task in enumerate(spec.targets)}
 
 
-def _tests(spec: TransferSpec, task: str, runs: Sequence[Future]) -> list[Jobs]:
+def _tests(spec: TransferSpec, task: str, runs: Sequence[Planned]) -> list[Jobs]:
     return tested([spec.evaluate_spec(task, seed, "prompt") for seed in spec.seeds], runs)
 
 
@@ -168,7 +178,7 @@ def _test_of(spec: AdaptSpec | GroupSpec, task: str) -> EvaluateSpec:
     )
 
 
-def _plain(spec: TransferSpec, task: str) -> tuple[Future, Future]:
+def _plain(spec: TransferSpec, task: str) -> tuple[Planned, Planned]:
     # Neither depends on a seed, so they are run once, under the first.
     seed = spec.seeds[0]
     return (
@@ -177,5 +187,5 @@ def _plain(spec: TransferSpec, task: str) -> tuple[Future, Future]:
     )
 
 
-def _futures(jobs: tuple[list[Jobs], list[Jobs]]) -> list[Future]:
+def _futures(jobs: tuple[list[Jobs], list[Jobs]]) -> list[Planned]:
     return [future for method in jobs for job in method for future in job]

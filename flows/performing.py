@@ -1,0 +1,88 @@
+"""Where a job runs: in this thread, in a process of its own, or on another machine."""
+
+import os
+from functools import cache
+from threading import Lock
+from typing import NamedTuple
+
+from flows import display
+from flows.devices import has_gpus
+from flows.job_log import kept, log_file, logger, noting
+from flows.job_settings import JobSettings
+from flows.settings import Settings, open_services
+from flows.supervisor import supervise
+from mpt.memory import Size
+from pipelines.job import Job, run
+from pipelines.room import needed_bytes
+
+
+class Shown(NamedTuple):
+    """What people see of a job."""
+
+    stage: str
+    task: str
+    seed: int
+    steps: int
+
+    @property
+    def title(self) -> str:
+        """What it is called."""
+        return f"{self.stage} {self.task} seed {self.seed}"
+
+
+_side_by_side = Lock()  # or two groups of one process would count on the same memory
+
+
+def perform(job: Job, shown: Shown) -> list[str | Exception]:
+    """Run a job; return the run id of each of its specs, or what it failed of.
+
+    Raises:
+        Exception: what the stage raises, where the job is one spec.
+    """
+    with display.counted(shown.stage, shown.task, shown.seed, shown.steps):
+        found = _performed(job, shown)
+        if len(found) == 1 and isinstance(found[0], Exception):
+            raise found[0]
+        return found
+
+
+def _performed(job: Job, shown: Shown) -> list[str | Exception]:
+    if isolated():
+        needed = needed_bytes(job, _measured) if has_gpus() else 0
+        return supervise(job, shown.title, needed)
+    if len(job.specs) == 1:
+        return _here(job, shown)
+    with _side_by_side:
+        return _here(job, shown)
+
+
+def _here(job: Job, shown: Shown) -> list[str | Exception]:
+    log = log_file(Settings.read().home, job.id)
+    with kept(log):
+        logger.info("job %s begins: %s", job.id, shown.title)
+        with open_services(noting(display.job), log) as svc:
+            found = run(job, svc)
+        logger.info("job %s has ended", job.id)
+        return found
+
+
+def isolated() -> bool:
+    """Say whether each job has a process of its own.
+
+    Starting one takes seconds, for torch's sake. That buys a GPU that nobody else is on, and a flow
+    that outlives its jobs; on a CPU, at a command line, neither is worth it.
+    """
+    settings = JobSettings.read()
+    if settings.isolate != "auto":
+        return settings.isolate == "always"
+    under_worker = "PREFECT__FLOW_RUN_ID" in os.environ
+    return settings.engine != "local" or under_worker or has_gpus()
+
+
+@cache
+def _measured(name: str, precision: str) -> Size:
+    import torch
+
+    from mpt.loading import measure
+
+    return measure(name, getattr(torch, precision))
