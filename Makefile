@@ -3,7 +3,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: demo test lint types check bench wheel clean
+.PHONY: demo test test-servers lint types check bench wheel clean
 
 # torch comes first, by exact version: a range would pull gigabytes of CUDA on some indexes.
 $(READY): pyproject.toml constraints.txt
@@ -18,6 +18,11 @@ demo: $(READY)  ## the main job on the built-in tasks and backbone
 # Files go to processes of one thread each: two cores do them in half of the time.
 test: $(READY)  ## all tests: no network, no GPU, no server
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+# Extras of their own: Ray and Dask are large, and only these tests use them.
+test-servers: $(READY)  ## what takes long: real servers and clusters, on loopback, and many kills
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,ray,dask]" -c constraints.txt
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m servers
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -5,8 +5,8 @@ from typing import Any
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.devices import devices
+from flows.isolation import isolated
 from flows.job_settings import JobSettings
-from flows.performing import isolated
 
 KNOWN = 64  # steps that Prefect knows of at a time, where a cluster decides how many run
 

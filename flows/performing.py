@@ -1,14 +1,13 @@
 """Where a job runs: in this thread, in a process of its own, or on another machine."""
 
-import os
 from functools import cache
 from threading import Lock
 from typing import NamedTuple
 
 from flows import display
 from flows.devices import has_gpus
+from flows.isolation import isolated
 from flows.job_log import kept, log_file, logger, noting
-from flows.job_settings import JobSettings
 from flows.settings import Settings, open_services
 from flows.supervisor import supervise
 from mpt.memory import Size
@@ -64,19 +63,6 @@ def _here(job: Job, shown: Shown) -> list[str | Exception]:
             found = run(job, svc)
         logger.info("job %s has ended", job.id)
         return found
-
-
-def isolated() -> bool:
-    """Say whether each job has a process of its own.
-
-    Starting one takes seconds, for torch's sake. That buys a GPU that nobody else is on, and a flow
-    that outlives its jobs; on a CPU, at a command line, neither is worth it.
-    """
-    settings = JobSettings.read()
-    if settings.isolate != "auto":
-        return settings.isolate == "always"
-    under_worker = "PREFECT__FLOW_RUN_ID" in os.environ
-    return settings.engine != "local" or under_worker or has_gpus()
 
 
 @cache

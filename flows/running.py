@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from flows import display
+from flows.isolation import open_for_checks
 from flows.publishing import publish
 from flows.queries import source_for, source_prompt
 from flows.settings import open_services
@@ -85,7 +86,7 @@ class TransferReport:
 
 def run_transfer(spec: TransferSpec) -> TransferReport:
     """Run a whole transfer; return its tables."""
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         check(spec, svc)
     from flows.transfer import transfer  # Prefect, which takes a second to import
 
@@ -97,7 +98,7 @@ def run_transfer(spec: TransferSpec) -> TransferReport:
 
 def run_learn(spec: TransferSpec) -> list[SourcePrompt]:
     """Train teachers and source prompts; return what is known of them, one for each seed."""
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         check(spec, svc)
     from flows.transfer import learn_source
 
@@ -122,7 +123,7 @@ def run_adapt(specs: Sequence[AdaptSpec], named: str) -> list[Tested]:
         LookupError: a task or the prompt is unknown.
         ValueError: rows are missing or wrong, or the prompt does not fit; nothing is trained.
     """
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         source = source_for(specs, named, svc)
     from flows.steps import EVALUATION
     from flows.transfer import adapt_target
@@ -140,7 +141,7 @@ def run_adapt_group(spec: GroupSpec, named: str) -> TestedTogether:
         LookupError: a task or the prompt is unknown.
         ValueError: rows are missing or wrong, or the prompt does not fit; nothing is trained.
     """
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         source = source_for([spec], named, svc)
     from flows.steps import EVALUATION
     from flows.transfer import adapt_group
@@ -196,7 +197,7 @@ def run_few_shot(plan: FewShotPlan, named: str | None) -> FewShotReport:
         LookupError: a task, the backbone or the prompt is unknown.
         ValueError: the examples, labels or lengths do not suit the backbone; nothing is trained.
     """
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         front = None
         if named:
             backbone = svc.backbone(plan.backbone, plan.precision)

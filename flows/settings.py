@@ -145,34 +145,33 @@ def open_lineage(settings: Settings | None = None) -> Iterator["Lineage"]:
 
 @contextmanager
 def open_services(
-    progress: "Progress | None" = None, log: Path | None = None, only_checks: bool = False
+    progress: "Progress | None" = None, log: Path | None = None, device: str | None = None
 ) -> Iterator["Services"]:
     """Open the services of this process, and close them after.
 
     Args:
         progress: shows trainings; None is this process's own display.
         log: the file that is to be found by the ids of the runs that are recorded.
-        only_checks: nothing is trained or scored: where jobs have the GPUs, they are left to them.
+        device: where backbones go; None is what the settings say.
     """
     from flows import display, opened
     from flows.environment import environment
     from flows.job_log import NamedRuns
-    from flows.performing import isolated
     from pipelines.services import Services
     from pipelines.store import Store
 
     settings = Settings.read()
-    device = "cpu" if only_checks and isolated() else opened.device(settings.device)
+    place = opened.device(device or settings.device)
     with open_lineage(settings) as lineage:
         yield Services(
-            backbone=lambda name, precision: opened.backbone(name, precision, device),
+            backbone=lambda name, precision: opened.backbone(name, precision, place),
             task=lambda name: opened.task(name, settings.data, settings.home / "cache" / "tokens"),
             store=Store(settings.home / "store"),
             lineage=NamedRuns(lineage, log) if log else lineage,
             checkpoints=settings.home / "checkpoints",
             cache=settings.home / "cache",
             progress=progress or display.job,
-            environment=environment(device),
+            environment=environment(place),
         )
 
 

@@ -147,7 +147,8 @@ def _free(folder: Path, device: Device, unused: ExitStack) -> list[IO[str]]:
     """Lock the free shares of a device; `unused` lets go of them."""
     found: list[IO[str]] = []
     for number in range(device.shares):
-        file = unused.enter_context(open(folder / _name(device, number), "a+"))
+        file = open(folder / _name(device, number), "a+")  # noqa: SIM115, `unused` closes it
+        unused.enter_context(file)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,10 +9,11 @@ import prefect
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy.exc import OperationalError
 
+from flows.isolation import open_for_checks
 from flows.performing import Shown, perform
 from flows.publishing import publish
 from flows.queries import source_for
-from flows.settings import open_lineage, open_services
+from flows.settings import open_lineage
 from pipelines.baseline import check_baseline
 from pipelines.baseline_spec import BaselineSpec
 from pipelines.check import check, check_few_shot
@@ -52,21 +53,21 @@ STEP: dict[str, Any] = {
 @prefect.task(task_run_name="check", **STEP)
 def check_step(spec: TransferSpec) -> None:
     """Refuse what cannot run, before anything is trained."""
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         check(spec, svc)
 
 
 @prefect.task(task_run_name="check-few-shot", **STEP)
 def check_few_shot_step(plan: FewShotPlan, front: str | None) -> None:
     """Refuse what cannot run, before anything is trained."""
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         check_few_shot(plan, front, svc)
 
 
 @prefect.task(task_run_name="find-source", **STEP)
 def find_source_step(specs: list[AdaptSpec] | list[GroupSpec], named: str) -> str:
     """Return the digest of the source prompt that a person named; refuse what cannot run."""
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         return source_for(specs, named, svc)
 
 
@@ -98,7 +99,7 @@ def adapt_step(spec: AdaptSpec, source: str) -> str:
 @prefect.task(task_run_name="check-baselines", **STEP)
 def check_baselines_step(specs: list[BaselineSpec]) -> None:
     """Refuse what cannot run, before anything is trained."""
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         for spec in specs:
             check_baseline(spec, svc)
 
@@ -119,7 +120,7 @@ def group_step(spec: GroupSpec, source: str) -> str:
 @prefect.task(task_run_name="member-{task}-seed{spec.seed}", **STEP)
 def member_step(spec: GroupSpec, task: str, group: str) -> str:
     """Record one task's prompt of the group that a run trained; return the run id."""
-    with open_services(only_checks=True) as svc:
+    with open_for_checks() as svc:
         return member(spec, task, group, svc)
 
 
