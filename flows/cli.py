@@ -29,6 +29,9 @@ for where, commands in {
         "best": "Say which prompt is best for a task, by validation score.",
         "lineage": "Print what a prompt or a run was made from, as a tree.",
     },
+    "flows.logs": {
+        "logs": "Print what a run's job said, also one that was killed.",
+    },
     "flows.own_tasks": {
         "app": "List all tasks, or describe one; propose or check one of your own.",
     },

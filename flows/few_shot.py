@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import prefect
 
-from flows.jobs import FLOW, Jobs, later, settle, tested
+from flows.jobs import FLOW, Jobs, finish, later, tested
 from flows.line import FEW_SHOT
 from flows.planned import Planned
-from flows.steps import check_few_shot_step, evaluate_step, few_shot_step, publish_step, teach_step
+from flows.steps import check_few_shot_step, evaluate_step, few_shot_step, teach_step
 from pipelines.outcome import FewShot, FewShots
 from pipelines.plan import FewShotPlan
 
@@ -47,9 +47,9 @@ def few_shot(plan: FewShotPlan, front: str | None) -> FewShots:
     """
     check_few_shot_step(plan, front)
     jobs = drawn(plan, front)
-    settle({task: one.all for task, one in jobs.items()}, "tasks")
+    unregistered = finish({task: one.all for task, one in jobs.items()}, "tasks")
     found = [one.result(task) for task, one in jobs.items()]
-    return FewShots(tasks=found, unregistered=publish_step())
+    return FewShots(tasks=found, unregistered=unregistered)
 
 
 def drawn(plan: FewShotPlan, front: str | None) -> dict[str, Drawn]:

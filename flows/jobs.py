@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from flows import watching
 from flows.engines import at_once, task_runner
 from flows.errors import JobsFailed
 from flows.line import FULL
@@ -40,7 +41,8 @@ def tested(tests: Sequence[EvaluateSpec], trained: Sequence[Planned]) -> list[Jo
 
 def wait_for(parts: dict[str, list[Planned]]) -> None:
     """Run all jobs of all parts, and pass a stop on to them."""
-    dispatch([job for jobs in parts.values() for job in jobs], task_runner(), at_once())
+    jobs = [job for some in parts.values() for job in some]
+    dispatch(jobs, task_runner(), at_once(), watching.Progress())
 
 
 def settle(parts: dict[str, list[Planned]], what: str) -> None:
@@ -50,12 +52,20 @@ def settle(parts: dict[str, list[Planned]], what: str) -> None:
         JobsFailed: with the first error of each part that failed.
     """
     wait_for(parts)
-    errors = {name: _error(jobs) for name, jobs in parts.items()}
-    if failed := {name: error for name, error in errors.items() if error}:
+    if failed := watching.errors_of(parts):
         publish_step()  # what the others made is done
+        watching.show(parts, what)
+        watching.tell(failed)
         raise JobsFailed(failed, len(parts), what)
 
 
-def _error(jobs: Sequence[Planned]) -> BaseException | None:
-    """Return the error of the first job that failed, if one did."""
-    return next((job.error for job in jobs if job.error), None)
+def finish(parts: dict[str, list[Planned]], what: str) -> str:
+    """Run all jobs of all parts, and show what they made; see `settle`.
+
+    Returns:
+        Why the model registry lacks their prompts; nothing, if it has them.
+    """
+    settle(parts, what)
+    unregistered: str = publish_step()
+    watching.show(parts, what)
+    return unregistered

@@ -39,10 +39,21 @@ def perform(job: Job, shown: Shown) -> list[str | Exception]:
         Exception: what the stage raises, where the job is one spec.
     """
     with display.counted(shown.stage, shown.task, shown.seed, shown.steps):
-        found = _performed(job, shown)
-        if len(found) == 1 and isinstance(found[0], Exception):
-            raise found[0]
+        try:
+            found = _performed(job, shown)
+        except Exception as error:
+            _name_log(error, job)
+            raise
+        for one in found:
+            if isinstance(one, Exception):
+                _name_log(one, job)
+                if len(found) == 1:
+                    raise one
         return found
+
+
+def _name_log(error: Exception, job: Job) -> None:
+    error.add_note(f"see `prompt-transfer logs {job.id}`")
 
 
 def _performed(job: Job, shown: Shown) -> list[str | Exception]:

@@ -83,13 +83,23 @@ def _value(given: Any) -> Any:
     return [_value(one) for one in given] if isinstance(given, list) else given
 
 
-def dispatch(wanted: Iterable[Planned], runner: TaskRunner[Any], at_once: int) -> None:
+def nobody(ended: int, of: int) -> None:
+    """Tell nobody."""
+
+
+def dispatch(
+    wanted: Iterable[Planned],
+    runner: TaskRunner[Any],
+    at_once: int,
+    on_end: Callable[[int, int], None] = nobody,
+) -> None:
     """Take `wanted`, and all that they read: the lowest rank first, then as they stand there.
 
     Args:
         wanted: what shall have ended when this returns.
         runner: of Prefect's; it is opened and closed.
         at_once: so many steps are known to Prefect at a time.
+        on_end: called after each step with how many have ended, and how many there are.
     """
     numbers: dict[Planned, int] = {}
     for one in wanted:
@@ -102,6 +112,7 @@ def dispatch(wanted: Iterable[Planned], runner: TaskRunner[Any], at_once: int) -
     sorter.prepare()
     ready: list[tuple[int, int, Planned]] = []
     under_way: dict[Future[Any], Planned] = {}
+    ended = 0
     # A thread waits for each step: only that is alike for all runners. They end after `runner` has.
     with ThreadPoolExecutor(at_once) as carriers, runner, stopping.passed_on():
         while sorter.is_active():
@@ -114,6 +125,8 @@ def dispatch(wanted: Iterable[Planned], runner: TaskRunner[Any], at_once: int) -
                 job = under_way.pop(carried)
                 job.end(carried)
                 sorter.done(job)
+                ended += 1
+                on_end(ended, len(numbers))
 
 
 def _carried(job: Planned, runner: TaskRunner[Any]) -> Callable[[], Any]:

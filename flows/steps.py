@@ -160,7 +160,9 @@ def evaluate_step(spec: EvaluateSpec, trained_run: str | None) -> str:
 
 
 def _alone(spec: StageSpec, shown: Shown, *reads: str | None) -> str:
-    (run,) = perform(Job.of([spec], reads), shown)
+    job = Job.of([spec], reads)
+    (run,) = perform(job, shown)
+    prefect.get_run_logger().info("%s is run %s of job %s", shown.title, run, job.id)
     return str(run)
 
 

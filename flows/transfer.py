@@ -7,7 +7,7 @@ import prefect
 
 from flows import few_shot
 from flows.fanout import trained
-from flows.jobs import FLOW, Jobs, later, settle, tested, wait_for
+from flows.jobs import FLOW, Jobs, finish, later, settle, tested, wait_for
 from flows.line import FULL, SWEEP
 from flows.planned import Planned
 from flows.steps import (
@@ -18,7 +18,6 @@ from flows.steps import (
     learn_step,
     member_step,
     prompt_step,
-    publish_step,
 )
 from pipelines.group_spec import GroupSpec
 from pipelines.outcome import Adapted, Grouped, Learned, Target, Transferred
@@ -47,9 +46,10 @@ def learn_source(spec: TransferSpec) -> Learned:
     """
     check_step(spec)
     sources = _learn(spec)
-    settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
+    parts = {name: jobs.all for name, jobs in sources.items()}
+    unregistered = finish(parts, "source prompts")
     runs = [jobs.learned.result() for jobs in sources.values()]
-    return Learned(runs=runs, unregistered=publish_step())
+    return Learned(runs=runs, unregistered=unregistered)
 
 
 @prefect.flow(flow_run_name="adapt", **FLOW)
@@ -65,8 +65,9 @@ def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
     """
     found = find_source_step(targets, source)
     jobs = tested([_test_of(spec, spec.task) for spec in targets], trained(targets, found))
-    settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
-    return Adapted(trials=[job.result() for job in jobs], unregistered=publish_step())
+    parts = {spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}
+    unregistered = finish(parts, "targets")
+    return Adapted(trials=[job.result() for job in jobs], unregistered=unregistered)
 
 
 @prefect.flow(flow_run_name="adapt-group", **FLOW)
@@ -86,9 +87,9 @@ def adapt_group(spec: GroupSpec, source: str) -> Grouped:
     futures = {task: [*job] for task, job in zip(spec.tasks, jobs, strict=True)}
     wait_for(futures)
     settle({", ".join(spec.tasks): [group]}, "groups")
-    settle(futures, "targets")
+    unregistered = finish(futures, "targets")
     return Grouped(
-        group=group.result(), trials=[job.result() for job in jobs], unregistered=publish_step()
+        group=group.result(), trials=[job.result() for job in jobs], unregistered=unregistered
     )
 
 
@@ -124,7 +125,7 @@ def transfer(spec: TransferSpec) -> Transferred:
     wait_for(learning | futures)
     # Without its source no target can be adapted: that is one failure to tell, and not one each.
     settle(learning, "source prompts")
-    settle(futures, "targets")
+    unregistered = finish(futures, "targets")
     targets = [
         Target(
             task=task,
@@ -140,7 +141,7 @@ def transfer(spec: TransferSpec) -> Transferred:
         learned=learned,
         targets=targets,
         few_shot=[one.result(task) for task, one in shots.items()],
-        unregistered=publish_step(),
+        unregistered=unregistered,
     )
 
 

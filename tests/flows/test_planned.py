@@ -53,10 +53,12 @@ def test_a_job_gets_what_those_that_it_reads_returned():
 
 def test_the_urgent_go_first_and_equals_in_their_order():
     order = []
+
+    def note(what):
+        order.append(what)
+
     jobs = [
-        later(lambda what: order.append(what), (name, at), rank=at)
-        for at in (SWEEP, FULL, FEW_SHOT)
-        for name in ("a", "b")
+        later(note, (name, at), rank=at) for at in (SWEEP, FULL, FEW_SHOT) for name in ("a", "b")
     ]
     dispatch(jobs, Plain(), at_once=1)
     assert order == [(name, at) for at in (FEW_SHOT, FULL, SWEEP) for name in ("a", "b")]
@@ -71,7 +73,7 @@ def test_a_job_that_fails_stops_those_that_read_it_and_no_others():
 
     bad, fine = later(fail), later(lambda: taken.append("fine"))
     behind = later(lambda x, y: taken.append("behind"), bad, fine)
-    far = later(lambda x: taken.append(x), behind)
+    far = later(lambda x: taken.append("far"), behind)
     dispatch([far, fine], Plain(), at_once=2)
     assert taken == ["fine"]
     with pytest.raises(ValueError, match="no"):
@@ -91,9 +93,14 @@ def test_of_ten_thousand_jobs_prefect_knows_a_few():
 
 def test_what_has_ended_is_not_taken_again():
     taken = []
-    first = later(lambda x: taken.append(x), 1)
+
+    def note(what):
+        taken.append(what)
+        return 2
+
+    first = later(note, 1)
     dispatch([first], Plain(), at_once=1)
-    dispatch([first, later(lambda x: taken.append(2), first)], Plain(), at_once=1)
+    dispatch([first, later(note, first)], Plain(), at_once=1)
     dispatch([], Plain(), at_once=1)
     assert taken == [1, 2]
 
