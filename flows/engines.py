@@ -1,12 +1,15 @@
 """Who starts jobs: one setting chooses, and no flow knows."""
 
+import os
 from typing import Any
 
+from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 
 from flows.devices import devices
 from flows.isolation import isolated
 from flows.job_settings import JobSettings
+from flows.settings import BadSetting
 
 KNOWN = 64  # steps that Prefect knows of at a time, where a cluster decides how many run
 
@@ -22,5 +25,36 @@ def at_once() -> int:
 
 
 def task_runner() -> TaskRunner[Any]:
-    """Return what takes steps for this process's engine."""
+    """Return what takes steps for this process's engine.
+
+    Raises:
+        BadSetting: the engine's library is not installed, or other machines know no server.
+    """
+    settings = JobSettings.read()
+    if settings.engine != "local" and not PREFECT_API_URL.value():
+        raise BadSetting(
+            "engine", settings.engine, "a Prefect server too, by PREFECT_API_URL, or engine local"
+        )
+    try:
+        if settings.engine == "dask":
+            return _dask(settings)
+        if settings.engine == "ray":
+            from flows.ray_runner import RayRunner
+
+            return RayRunner(settings.cluster, settings.workers)
+    except ImportError:
+        wanted = f"install prompt-transfer[{settings.engine}], or local"
+        raise BadSetting("engine", settings.engine, wanted) from None
     return ThreadPoolTaskRunner(max_workers=at_once())
+
+
+def _dask(settings: JobSettings) -> Any:
+    from prefect_dask.task_runners import DaskTaskRunner
+
+    if settings.cluster:
+        return DaskTaskRunner(address=settings.cluster)
+    # One job to a worker: its thread supervises the job's own process.
+    workers = settings.workers or os.cpu_count()
+    return DaskTaskRunner(
+        cluster_kwargs={"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+    )

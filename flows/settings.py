@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pipelines.lineage import Lineage
     from pipelines.registry import Registry
     from pipelines.services import Progress, Services
+    from pipelines.store import Store
 
 PREFIX = "PROMPT_TRANSFER_"
 
@@ -49,6 +50,8 @@ class Settings:
     """Folder of task rows, <task>/<split>.jsonl and the like; without it they come from the hub."""
     lineage_url: str = ""
     """SQLAlchemy URL; empty is a SQLite file in `home`."""
+    store_url: str = ""
+    """Of prompts and checkpoints: s3://bucket/path and so on; empty is a folder in `home`."""
     mlflow_url: str = ""
     """MLflow tracking URI; empty is a SQLite file in `home`."""
     device: str = "auto"
@@ -79,6 +82,7 @@ class Settings:
             home=home,
             data=data,
             lineage_url=given["lineage_url"],
+            store_url=given["store_url"],
             mlflow_url=given["mlflow_url"],
             device=given["device"] or "auto",
             workers=int(workers),
@@ -143,6 +147,18 @@ def open_lineage(settings: Settings | None = None) -> Iterator["Lineage"]:
         lineage.close()
 
 
+def open_store(settings: Settings) -> "Store":
+    """Return where prompts are kept.
+
+    Raises:
+        BadStoreUrl: the setting names no place that can be written to safely.
+    """
+    from pipelines.places import open_place
+    from pipelines.store import Store
+
+    return Store(open_place(settings.store_url or str(settings.home / "store")))
+
+
 @contextmanager
 def open_services(
     progress: "Progress | None" = None, log: Path | None = None, device: str | None = None
@@ -157,8 +173,8 @@ def open_services(
     from flows import display, opened
     from flows.environment import environment
     from flows.job_log import NamedRuns
+    from pipelines.places import open_place
     from pipelines.services import Services
-    from pipelines.store import Store
 
     settings = Settings.read()
     place = opened.device(device or settings.device)
@@ -166,12 +182,13 @@ def open_services(
         yield Services(
             backbone=lambda name, precision: opened.backbone(name, precision, place),
             task=lambda name: opened.task(name, settings.data, settings.home / "cache" / "tokens"),
-            store=Store(settings.home / "store"),
+            store=open_store(settings),
             lineage=NamedRuns(lineage, log) if log else lineage,
             checkpoints=settings.home / "checkpoints",
             cache=settings.home / "cache",
             progress=progress or display.job,
             environment=environment(place),
+            mirror=open_place(settings.store_url) if settings.store_url else None,
         )
 
 
@@ -179,10 +196,8 @@ def open_services(
 def open_registry() -> Iterator["Registry"]:
     """Open the model registry of this process."""
     from pipelines.registry import Registry
-    from pipelines.store import Store
 
     settings = Settings.read()
     with open_lineage(settings) as lineage:
-        store = Store(settings.home / "store")
         artifacts = settings.home.resolve() / "mlflow"
-        yield Registry(lineage, store, settings.mlflow, artifacts)
+        yield Registry(lineage, open_store(settings), settings.mlflow, artifacts)

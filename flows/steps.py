@@ -175,3 +175,7 @@ def _prompt(run_id: str) -> str:
 def publish_step() -> str:
     """Show all finished prompts to the model registry; return what went wrong, or nothing."""
     return publish()
+
+
+LIGHT = (prompt_step, member_step, trained_step, publish_step)
+"""Steps that compute nothing: they need no GPU."""

@@ -18,10 +18,11 @@ MAY_IMPORT = {
     "tasks": {"charset_normalizer", "datasets", "numpy", "pyarrow", "pydantic", "sacrebleu"}
     | {"scipy", "sklearn", "yaml"},
     "pipelines": {"mpt", "tasks"}
-    | {"alembic", "filelock", "matplotlib", "mlflow", "numpy", "pydantic"}
+    | {"alembic", "filelock", "fsspec", "matplotlib", "mlflow", "numpy", "pydantic"}
     | {"sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
-    | {"cyclopts", "prefect", "pydantic", "rich", "sqlalchemy", "torch"},
+    | {"cyclopts", "prefect", "prefect_dask", "prefect_ray", "pydantic", "ray", "rich"}
+    | {"sqlalchemy", "torch"},
 }
 TRANSFORMERS = {
     "mpt.attention",

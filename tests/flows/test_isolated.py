@@ -13,7 +13,7 @@ import pytest
 
 from flows.slots import SHARES, Device, listing
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 DOWN = "http://127.0.0.1:9"  # nothing listens at the discard port
@@ -35,7 +35,7 @@ class Command:
         )  # fmt: skip
 
     def end(self):
-        out, err = self.process.communicate(timeout=300)
+        out, err = self.process.communicate(timeout=900)
         return self.process.returncode, out, err
 
     def job(self):
@@ -48,7 +48,7 @@ class Command:
         return max(found)[1] if found else None
 
 
-def until(is_so, timeout=120):
+def until(is_so, timeout=600):
     """Wait for something, and return it."""
     end = time.monotonic() + timeout
     while not (found := is_so()):
