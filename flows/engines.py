@@ -36,25 +36,29 @@ def task_runner() -> TaskRunner[Any]:
             "engine", settings.engine, "a Prefect server too, by PREFECT_API_URL, or engine local"
         )
     try:
-        if settings.engine == "dask":
-            return _dask(settings)
-        if settings.engine == "ray":
-            from flows.ray_runner import RayRunner
-
-            return RayRunner(settings.cluster, settings.workers)
+        match settings.engine:
+            case "dask":
+                return _dask(settings)
+            case "ray":
+                return _ray(settings)
     except ImportError:
         wanted = f"install prompt-transfer[{settings.engine}], or local"
         raise BadSetting("engine", settings.engine, wanted) from None
     return ThreadPoolTaskRunner(max_workers=at_once())
 
 
-def _dask(settings: JobSettings) -> Any:
+def _dask(settings: JobSettings) -> TaskRunner[Any]:
     from prefect_dask.task_runners import DaskTaskRunner
 
-    if settings.cluster:
-        return DaskTaskRunner(address=settings.cluster)
     # One job to a worker: its thread supervises the job's own process.
     workers = settings.workers or os.cpu_count()
-    return DaskTaskRunner(
-        cluster_kwargs={"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
-    )
+    own = {"n_workers": workers, "threads_per_worker": 1, "dashboard_address": None}
+    given = {"address": settings.cluster} if settings.cluster else {"cluster_kwargs": own}
+    runner: TaskRunner[Any] = DaskTaskRunner(**given)
+    return runner
+
+
+def _ray(settings: JobSettings) -> TaskRunner[Any]:
+    from flows.ray_runner import RayRunner
+
+    return RayRunner(settings.cluster, settings.workers)

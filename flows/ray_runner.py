@@ -28,7 +28,8 @@ class RayRunner(TaskRunner[Any]):
         super().__init__()
         own = {"include_dashboard": False, "log_to_driver": False, "num_cpus": workers or None}
         self._given = cluster, workers
-        self._runner: Any = RayTaskRunner(cluster or None, {} if cluster else own)
+        theirs: Any = RayTaskRunner  # its types are there only where it is installed
+        self._runner = theirs(cluster or None, {} if cluster else own)
         self._gpus = 0
 
     def duplicate(self) -> Self:
