@@ -1,18 +1,16 @@
 """Where a job runs: in this thread, in a process of its own, or on another machine."""
 
-from functools import cache
 from threading import Lock
 from typing import NamedTuple
 
 from flows import display
-from flows.devices import has_gpus
 from flows.isolation import isolated
 from flows.job_log import kept, log_file, logger, noting
+from flows.job_settings import JobSettings
+from flows.room import room
 from flows.settings import Settings, open_services
 from flows.supervisor import supervise
-from mpt.memory import Size
 from pipelines.job import Job, run
-from pipelines.room import needed_bytes
 
 
 class Shown(NamedTuple):
@@ -57,9 +55,12 @@ def _name_log(error: Exception, job: Job) -> None:
 
 
 def _performed(job: Job, shown: Shown) -> list[str | Exception]:
+    if JobSettings.read().engine == "workpool":
+        from flows.workpool import on_pool  # its flow is Prefect's to import where it runs
+
+        return on_pool(job, shown.title)
     if isolated():
-        needed = needed_bytes(job, _measured) if has_gpus() else 0
-        return supervise(job, shown.title, needed)
+        return supervise(job, shown.title, room(job))
     if len(job.specs) == 1:
         return _here(job, shown)
     with _side_by_side:
@@ -74,12 +75,3 @@ def _here(job: Job, shown: Shown) -> list[str | Exception]:
             found = run(job, svc)
         logger.info("job %s has ended", job.id)
         return found
-
-
-@cache
-def _measured(name: str, precision: str) -> Size:
-    import torch
-
-    from mpt.loading import measure
-
-    return measure(name, getattr(torch, precision))

@@ -25,7 +25,7 @@ class RayRunner(TaskRunner[Any]):
     """
 
     def __init__(self, cluster: str, workers: int = 0) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         own = {"include_dashboard": False, "log_to_driver": False, "num_cpus": workers or None}
         self._given = cluster, workers
         theirs: Any = RayTaskRunner  # its types are there only where it is installed
