@@ -55,6 +55,8 @@ def _name_log(error: Exception, job: Job) -> None:
 
 
 def _performed(job: Job, shown: Shown) -> list[str | Exception]:
+    if job.is_light:
+        return _here(job, shown)
     if JobSettings.read().engine == "workpool":
         from flows.workpool import on_pool  # its flow is Prefect's to import where it runs
 

@@ -21,7 +21,7 @@ from flows import display, stopping
 from flows.devices import devices, own_need
 from flows.job_log import log_file
 from flows.job_settings import JobSettings
-from flows.line import Line
+from flows.line import POLL, Line
 from flows.settings import Settings
 from flows.slots import Need, Slot
 from flows.wire import Asked, found
@@ -29,7 +29,6 @@ from pipelines.job import Job
 from pipelines.services import OnStep
 
 ATTEMPTS = 3  # processes for one job
-POLL = 0.1  # seconds
 GRACE = 20.0  # seconds from "please end" to "end"
 
 _line = Line()  # of this process's jobs, for slots
@@ -78,8 +77,8 @@ def _memory_ended(results: Sequence[str | Exception]) -> bool:
 @contextmanager
 def _slot(need: Need, title: str) -> Iterator[Slot]:
     folder = JobSettings.read().slots
-    with _line.standing(need) as place:
-        while not (slot := _line.claim(place, folder, devices(), title)):
+    with _line.standing(need, title) as place:
+        while not (slot := _line.take(place, folder, devices())):
             stopping.check()
             time.sleep(POLL)
     with slot:

@@ -68,6 +68,11 @@ class Job(Values):
         return [RECIPES[self.recipe].model_validate(one) for one in self.specs]
 
     @property
+    def is_light(self) -> bool:
+        """Whether it only counts rows: no process or GPU is worth it."""
+        return all(one.get("method") == "majority" for one in self.specs)
+
+    @property
     def id(self) -> str:
         """12 hex digits, the same each time that the same is asked."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)

@@ -16,7 +16,7 @@ MANIFESTS = list(yaml.safe_load_all((FOLDER / "worker.yaml").read_text()))
 
 
 def filled(value, variables):
-    """Put variables where the template names them, as Prefect does: a whole value keeps its type."""
+    """Put variables where the template names them, as Prefect does: a value keeps its type."""
     if isinstance(value, dict):
         return {key: filled(one, variables) for key, one in value.items()}
     if isinstance(value, list):
@@ -28,9 +28,7 @@ def filled(value, variables):
 @pytest.fixture(scope="module")
 def job():
     """The Job of a flow run that sets no variable."""
-    defaults = {
-        name: one["default"] for name, one in TEMPLATE["variables"]["properties"].items()
-    }
+    defaults = {name: one["default"] for name, one in TEMPLATE["variables"]["properties"].items()}
     return filled(TEMPLATE["job_configuration"]["job_manifest"], defaults)
 
 

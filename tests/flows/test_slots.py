@@ -125,12 +125,12 @@ def test_the_lowest_rank_is_first_and_little_jobs_fill_the_gaps(tmp_path, take):
 
     def wait(name, need, urgency):
         rank.set(urgency)  # a thread has a context of its own
-        with line.standing(need) as place:
-            while not (slot := line.claim(place, tmp_path, GPUS, name)):
+        with line.standing(need, name) as place:
+            while not (slot := line.take(place, tmp_path, GPUS)):
                 time.sleep(0.01)
         order.append(name)
         with slot:
-            time.sleep(0.1)
+            time.sleep(0.3)
 
     waiting = [("sweep", 16, SWEEP), ("full", 16, FULL), ("few-shot", 16, FEW_SHOT)]
     threads = [Thread(target=wait, args=(name, gpu(gib), at)) for name, gib, at in waiting]
@@ -143,6 +143,14 @@ def test_the_lowest_rank_is_first_and_little_jobs_fill_the_gaps(tmp_path, take):
     for one in threads:
         one.join(10)
     assert order == ["little", "few-shot", "full", "sweep"]
+
+
+def test_what_is_given_to_one_who_leaves_is_free_again(tmp_path):
+    line = Line()
+    with line.standing(gpu(16), "first"), line.standing(gpu(16), "second") as second:
+        assert line.take(second, tmp_path, GPUS[:1]) is None  # it is the first one's
+        assert len([one for one in listing(tmp_path, GPUS) if not one.free]) == 16
+    assert all(one.free for one in listing(tmp_path, GPUS))
 
 
 def test_gpus_can_be_pretended(monkeypatch):
