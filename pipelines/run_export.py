@@ -20,6 +20,7 @@ from pipelines.serving import model_folder
 from pipelines.serving.served import served
 from pipelines.store import Store
 from tasks import UnknownTask
+from tasks.own.yaml_file import BadDefinition
 
 POINTS = 200  # of a loss curve; the store keeps every one
 PROMPT_FOLDER = "prompt"
@@ -76,7 +77,7 @@ def _write_prompt(folder: Path, prompt: Prompt, candidate: Candidate, store: Sto
     """Write what PEFT loads, and with it what makes it a model that MLflow loads."""
     try:
         model_folder.write(folder, [served([candidate], store)])
-    except UnknownTask:  # of another version: who knows no task cannot say how its rows read
+    except (UnknownTask, BadDefinition):  # another version's: how its rows read cannot be said
         export(prompt, folder, candidate.backbone, candidate.backbone.name)
 
 

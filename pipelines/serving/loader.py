@@ -61,11 +61,20 @@ class ServedPrompts:
 
 def rows_of(frame: pd.DataFrame) -> list[Row]:
     """Return the rows of a frame; a cell that pandas calls missing is None."""
-    columns = {str(name): [_cell(one) for one in frame[name]] for name in frame.columns}
+    columns = {str(name): _cells(frame[name]) for name in frame.columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
-def _cell(value: object) -> object:
+def _cells(column: pd.Series) -> list[Any]:
+    cells = [_cell(one) for one in column]
+    whole = all(isinstance(one, float) and one.is_integer() for one in cells if one is not None)
+    if whole and any(one is None for one in cells):
+        # Where a cell is missing, pandas makes floats of whole numbers: 3 would read as "3.0".
+        return [None if one is None else int(one) for one in cells]
+    return cells
+
+
+def _cell(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     return None if pd.api.types.is_scalar(value) and pd.isna(value) else value

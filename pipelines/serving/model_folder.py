@@ -109,7 +109,7 @@ def _signature(card: Card) -> ModelSignature:
     types: dict[str, Any] = {PROMPT: DataType.string} if card.rows_name_prompts() else {}
     for _, part in card.parts:
         for name, cell in part.row.items():
-            its = {str: DataType.string, int: DataType.long}.get(type(cell), anything)
+            its = DataType.string if isinstance(cell, str) else anything
             types[name] = its if types.get(name, its) == its else anything
     inputs: list[Any] = [ColSpec(its, name, required=False) for name, its in types.items()]
     label = ColSpec(DataType.string, "label")

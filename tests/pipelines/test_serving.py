@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -20,6 +21,7 @@ from pipelines.group import train_group
 from pipelines.prompts import vector
 from pipelines.registry import Registry
 from pipelines.serving import model_folder
+from pipelines.serving.loader import rows_of
 from pipelines.serving.naming import Names, PromptColumn, UnknownName
 from pipelines.serving.served import NotTogether, served
 from pipelines.spec import Draw, EvaluateSpec, FewShotSpec, TeachSpec
@@ -330,6 +332,24 @@ def test_a_task_with_a_column_called_prompt_is_served_alone(
         model_of(sha, teachers[0])
     model = mlflow.pyfunc.load_model(str(model_of(sha)))
     assert len(model.predict(pd.DataFrame({"prompt": ["say 3", "anything"]}))) == 2
+
+
+def test_a_cell_that_pandas_calls_missing_is_none_and_all_others_stay_what_they_are():
+    rows = rows_of(pd.DataFrame({
+        "a": ["x", None, float("nan")],
+        "b": pd.array(["x", pd.NA, ""], dtype="string"),
+        "c": [np.array(["p", "q"]), ["p", None], {"k": float("nan")}],
+        "d": np.array([1, 2, 3]),
+        "e": [3, None, 4],
+        "f": [3.0, 2.5, None],
+        "g": [3.0, 2.0, 1.0],
+    }, index=[7, 7, 9]))  # fmt: skip
+    assert [row["a"] for row in rows] == ["x", None, None]
+    assert [row["b"] for row in rows] == ["x", None, ""]
+    assert [row["c"] for row in rows[:2]] == [["p", "q"], ["p", None]]
+    assert [type(row["d"]) for row in rows] == [int] * 3
+    found = [[repr(row[name]) for row in rows] for name in "efg"]
+    assert found == [["3", "None", "4"], ["3.0", "2.5", "None"], ["3.0", "2.0", "1.0"]]
 
 
 def test_many_threads_ask_at_once_and_each_gets_its_own_answers(svc, teachers, model_of):
