@@ -56,6 +56,9 @@ RANKED = "split = 'validation' AND method = 'prompt'"
 RANK = (scores.c.value.desc(), scores.c.prompt_sha)
 _where(f"{RANKED} AND is_primary", "ix_score_best", scores.c.task, *RANK, unique=False)
 _where(RANKED, "ix_score_metric", scores.c.task, scores.c.metric, *RANK, unique=False)
+# What has no edge is found by its digest all the same: answers of no prompt, and checkpoints.
+_where("method <> 'prompt'", "ix_score_answers", scores.c.predictions_sha, unique=False)
+_where("resumed_sha IS NOT NULL", "ix_run_resumed", runs.c.resumed_sha, unique=False)
 Index("ix_promotion_prompt", promotions.c.prompt_sha, promotions.c.task)
 Index("ix_registration_task", registrations.c.task, registrations.c.standing)
 _where("told_at IS NULL", "ix_outbox_due", outbox.c.sink, outbox.c.id, unique=False)

@@ -27,7 +27,7 @@ first_run (id) AS (  -- the run that was asked for; or who made, or may have sav
     FROM artifact
     CROSS JOIN score
     WHERE artifact.sha = :id AND artifact.kind = 'predictions'
-        AND score.predictions_sha = artifact.sha
+        AND score.predictions_sha = artifact.sha AND score.method <> 'prompt'
     UNION
     SELECT earlier.id
     FROM artifact
@@ -163,7 +163,12 @@ SELECT
         WHEN 'prompt' THEN prompt.kind || ' prompt for ' || prompt.task
         WHEN 'run' THEN run.stage || ' ' || run.task
             || COALESCE(' by ' || NULLIF(run.spec ->> 'method', 'prompt'), '')
-        WHEN 'dataset' THEN dataset.task || ' (' || dataset.split || ')'
+        -- looked up one by one: PostgreSQL would read all datasets for a join
+        WHEN 'dataset' THEN (
+            SELECT dataset.task || ' (' || dataset.split || ')'
+            FROM dataset
+            WHERE dataset.sha = link.id
+        )
         WHEN 'backbone' THEN 'backbone ' || backbone.name
         WHEN 'template' THEN 'template of ' || template.task
         ELSE link.type
@@ -171,8 +176,12 @@ SELECT
     CASE link.type
         WHEN 'prompt' THEN prompt.num_tokens || ' tokens' || COALESCE(', rank ' || prompt.rank, '')
         WHEN 'run' THEN 'seed ' || run.seed || ', attempt ' || run.attempt
-        WHEN 'dataset' THEN COALESCE(link.detail, '') || dataset.num_rows || ' rows, '
-            || dataset.origin || COALESCE(' ' || dataset.revision, '')
+        WHEN 'dataset' THEN (
+            SELECT COALESCE(link.detail, '') || dataset.num_rows || ' rows, ' || dataset.origin
+                || COALESCE(' ' || dataset.revision, '')
+            FROM dataset
+            WHERE dataset.sha = link.id
+        )
         WHEN 'backbone' THEN backbone.parameters || ' parameters, ' || backbone.architecture
     END AS detail,
     run.status AS status,
@@ -182,7 +191,6 @@ SELECT
 FROM link
 LEFT JOIN prompt ON link.type = 'prompt' AND prompt.sha = link.id
 LEFT JOIN run ON link.type = 'run' AND run.id = link.id
-LEFT JOIN dataset ON link.type = 'dataset' AND dataset.sha = link.id
 LEFT JOIN backbone ON link.type = 'backbone' AND backbone.sha = link.id
 LEFT JOIN template ON link.type = 'template' AND template.sha = link.id
 UNION ALL

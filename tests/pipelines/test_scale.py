@@ -1,5 +1,6 @@
 """The rows of `benchmarks.lineage_scale` are rows as the program writes them."""
 
+import re
 from functools import partial
 
 import pytest
@@ -13,6 +14,7 @@ from pipelines import guards
 from pipelines.edges import EDGE_OF
 from pipelines.indexes import MODELS
 from pipelines.lineage import Lineage
+from pipelines.statements import statement
 
 RUNS, EDGES = 2_000, 6_000
 DERIVED = ", ".join(f"('{role}', '{edge}')" for role, edge in EDGE_OF.items())
@@ -153,3 +155,12 @@ def test_the_best_of_all_tasks_takes_no_more_steps_than_one_after_another(lineag
     alone = [steps(lineage, partial(lineage.best, one.task)) for one in found]
     assert [best for _, best in alone] == found
     assert taken < 1.2 * sum(few for few, _ in alone)
+
+
+@pytest.mark.parametrize("name", ["ancestry", "descent"])
+def test_what_is_asked_of_one_thing_reads_no_large_table_whole(lineage, name):
+    with lineage.database.reading() as connection:
+        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {statement(name)}"), {"id": "0"}).all()
+    large = r"SCAN (run|later|earlier|score|edge|artifact|prompt|run_prompt|run_dataset|read)\b"
+    own = {"SCAN read"}  # what a statement has collected before
+    assert not [step for *_, step in plan if re.match(large, step) and step not in own]

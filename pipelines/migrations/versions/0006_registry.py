@@ -38,8 +38,9 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drop what is new, and the scores of majority classes that 0005 has no room for."""
-    for name in ("ix_score_best", "ix_score_metric"):
+    for name in ("ix_score_best", "ix_score_metric", "ix_score_answers"):
         op.drop_index(name, "score")
+    op.drop_index("ix_run_resumed", "run")
     op.drop_table("outbox")
     op.drop_table("promotion")
     op.execute("DELETE FROM registration WHERE version IS NULL")
@@ -171,6 +172,8 @@ def _create_indexes() -> None:
         ),
         ("ix_score_best", "score", ["task", *RANK], f"{RANKED} AND is_primary", False),
         ("ix_score_metric", "score", ["task", "metric", *RANK], RANKED, False),
+        ("ix_score_answers", "score", ["predictions_sha"], "method <> 'prompt'", False),
+        ("ix_run_resumed", "run", ["resumed_sha"], "resumed_sha IS NOT NULL", False),
         ("ix_outbox_due", "outbox", ["sink", "id"], "told_at IS NULL", False),
     ]  # fmt: skip
     for name, table, columns, condition, unique in wanted:
