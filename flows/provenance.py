@@ -1,5 +1,6 @@
 """The commands that ask lineage where things come from. They answer at once: nothing heavy."""
 
+import os
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -107,6 +108,7 @@ def compare(a: str, b: str, /, *, form: Forms = None, common: Shared = None) -> 
 
     common = common or Common()
     settings = common.use()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a question waits for no network
     pair = Pairing(Store(settings.home / "store"), settings.data).interval
     _ask(lambda database: questions.compare(database, a, b, pair), show_compare, form, common)
 
