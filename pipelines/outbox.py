@@ -40,16 +40,16 @@ class Item:
 
 def ask(connection: Connection, sink: Sink, what: What, subject: str) -> None:
     """Let `sink` be told of `subject`, also if it was told before."""
-    connection.execute(ASK, {"sink": sink, "what": what, "subject": subject, "at": now()})
+    ask_all(connection, [(sink, what, subject)])
 
 
-def ask_of_runs(
-    connection: Connection, sinks: Iterable[Sink], what: What, runs: Iterable[str]
-) -> None:
-    """Let each of `sinks` be told that these runs have begun, or ended."""
-    for run_id in runs:
-        for sink in sinks:
-            ask(connection, sink, what, run_id)
+def ask_all(connection: Connection, asked: Iterable[tuple[Sink, What, str]]) -> None:
+    """Let each sink be told of its subject, also if it was told before."""
+    at = now()
+    # In order: else two transactions with the same rows may wait for each other.
+    rows = [{"sink": s, "what": w, "subject": of, "at": at} for s, w, of in sorted(set(asked))]
+    if rows:
+        connection.execute(ASK, rows)
 
 
 def due(connection: Connection, sink: Sink, limit: int) -> list[Item]:

@@ -1,6 +1,6 @@
 """From a request, and from what its run made, to rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
@@ -12,6 +12,7 @@ from pipelines.database import add_once
 from pipelines.dataset_rows import add_datasets
 from pipelines.edges import EDGE_OF, edges
 from pipelines.lookup import prompt_sha
+from pipelines.outbox import Sink, What
 from pipelines.recording import Recording, ScoreInfo
 from pipelines.records import ReadRole, Request
 from pipelines.tables import backbones, prompts, run_datasets, run_prompts, runs, scores
@@ -41,7 +42,9 @@ def is_running(connection: Connection, run: Recording) -> bool:
     return connection.scalar(mine.with_for_update()) is not None
 
 
-def complete(connection: Connection, request: Request, run: Recording) -> None:
+def complete(
+    connection: Connection, request: Request, run: Recording, sinks: Iterable[Sink]
+) -> None:
     """Write all that a run made, and then end it: after that the database refuses more."""
     known = {one.sha for infos in request.datasets.values() for one in infos}
     add_datasets(connection, [one.dataset for one in run.scores if one.dataset.sha not in known])
@@ -51,8 +54,7 @@ def complete(connection: Connection, request: Request, run: Recording) -> None:
     if run.scores:
         scored = [_score(one, request, run) for one in run.scores]
         connection.execute(insert(scores), scored)
-    for sha in sorted(_evaluated(run)):
-        outbox.ask(connection, "registry", "prompt", sha)  # to show its new score
+    outbox.ask_all(connection, [*_to_tell(run), *((one, "end", run.id) for one in sinks)])
     done = {
         "mine": run.id,
         "status": "completed",
@@ -150,6 +152,14 @@ def _edges(run: Recording) -> list[dict[str, str]]:
         for child, role, parent in came
         if child
     ]
+
+
+def _to_tell(run: Recording) -> list[tuple[Sink, What, str]]:
+    """Return who must hear of what a run made, or of a prompt that has a new score."""
+    told: list[tuple[Sink, What, str]] = [("registry", "prompt", sha) for sha in _evaluated(run)]
+    if run.prompt:
+        told += [("registry", "prompt", run.prompt.sha), ("gate", "prompt", run.prompt.sha)]
+    return told
 
 
 def _scored(run: Recording) -> str | None:
