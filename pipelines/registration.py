@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from pipelines import outbox
 from pipelines.columns import now
-from pipelines.database import add_once
+from pipelines.insertion import add_once
 from pipelines.lookup import backbone_info, run_record, score_record, scored
 from pipelines.recording import Recording
 from pipelines.records import BackboneInfo, RunRecord, ScoreRecord

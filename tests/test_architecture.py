@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "tasks": {"charset_normalizer", "datasets", "numpy", "pyarrow", "pydantic", "sacrebleu"}
     | {"scipy", "sklearn", "yaml"},
     "pipelines": {"mpt", "tasks"}
-    | {"alembic", "attr", "filelock", "matplotlib", "mlflow", "numpy", "openlineage", "pandas"}
+    | {"alembic", "attr", "matplotlib", "mlflow", "numpy", "openlineage", "pandas"}
     | {"pydantic", "sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
     | {"cyclopts", "httpx", "packaging", "prefect", "psutil", "pydantic", "rich", "sqlalchemy"}
