@@ -29,8 +29,6 @@ class Ordered:
 
 def order_due() -> Ordered:
     """Start each adaptation that is due, unless it has a flow run already."""
-    from flows import remote
-
     told = Ordered()
     with open_lineage() as lineage:
         wanted = [one for one in _wishes(lineage, told) if _is_due(one, lineage, told)]
@@ -40,6 +38,8 @@ def order_due() -> Ordered:
         except (LookupError, ValueError) as error:
             told.refused[one.name] = str(error)
             continue
+        from flows import remote  # torch, which is seldom needed here
+
         # None that failed is started again: it would fail every five minutes.
         told.runs[one.name] = remote.start(order, again=False).id
     return told

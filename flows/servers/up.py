@@ -100,6 +100,8 @@ class Servers:
             ProgramEnds: it does so too often.
         """
         for child in self._children:
+            if child.status is not None and not child.program.health:
+                self._go_on()  # the next worker knows nothing of the runs of this one
             if said := child.watch():
                 say(said)
                 self.told(healthy=True)
@@ -128,7 +130,7 @@ class Servers:
         record.remove(self._site.home)
 
     def _go_on(self) -> None:
-        """Start again what ran when the machine, or an earlier `up`, came to its end."""
+        """Start again the runs that have no process any more; while there is no worker."""
         alive = flow_runs.alive(self._site.home)
         reviving.bury(self._clients, alive)
         reviving.revive(self._clients, alive)

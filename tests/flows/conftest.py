@@ -76,7 +76,9 @@ class Home:
         return Said(status, out.getvalue(), err.getvalue())
 
     def lineage(self):
-        return Lineage.open(f"sqlite:///{self.folder}/lineage.db", self.folder / "locks")
+        file = f"sqlite:///{self.folder}/lineage.db"
+        url = self.settings.get("PROMPT_TRANSFER_LINEAGE_URL", file)
+        return Lineage.open(url, self.folder / "locks")
 
     def query(self, sql):
         """Return the rows of a question to the lineage database."""
