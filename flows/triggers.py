@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tasks
 from flows.settings import open_lineage
-from flows.watching import Watching
+from flows.watched import Watching
 from flows.wishes import Wish
 from pipelines import due
 from pipelines.due import Target

@@ -12,7 +12,7 @@ from flows.servers.children import Child, stop
 from flows.servers.databases import mlflow_database, prefect_database
 from flows.servers.plan import Program, Site
 from flows.settings import Settings, open_lineage
-from flows.watching import Stamp, Watching
+from flows.watched import Stamp, Watching
 from pipelines.locks import hold
 
 WATCH = 1.0  # seconds between two looks at what runs

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from flows.triggers import order_due
-from flows.watching import Watching
+from flows.watched import Watching
 
 GUIDE = Path(__file__).parents[2] / "docs" / "own_tasks.md"
 QUICK = {"steps": 2, "batch_size": 4, "validations": 1}
