@@ -41,9 +41,10 @@ QUEUES = {"upkeep": 10, "few-shot": 20, "adapt": 30, "sweep": 40}
 """By priority: where a slot is free, the queue with the lowest number gets it."""
 
 # Nothing of it can be set by who starts a run: a command, or a variable such as PYTHONPATH, would
-# be code of theirs. Without a key "env" here, Prefect does not even merge one.
+# be code of theirs. Without a key "env" here, Prefect does not even merge one. Output would go
+# through a pipe of the worker's, and break with it; what runs log, the server has.
 JOB_TEMPLATE = {
-    "job_configuration": {"stream_output": True},
+    "job_configuration": {"stream_output": False},
     "variables": {"type": "object", "properties": {}, "additionalProperties": False},
 }
 

@@ -182,6 +182,17 @@ def server():
 
 
 @pytest.fixture(scope="session")
+def deployed(server):
+    """The same server, with all our flows."""
+    from flows.deployments import deploy_all
+    from flows.prefect_api import prefect_client
+
+    with prefect_client() as client:
+        deploy_all(client)
+    return server
+
+
+@pytest.fixture(scope="session")
 def transferred(server, make_home, spec):
     """A home in which `run` has been called once, and what it said. Nothing may change it."""
     home = make_home()

@@ -22,7 +22,7 @@ from tests.flows.running import Running, lives, started, wait
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
 
-STEPS = 600
+STEPS = 400
 QUICK = {"steps": STEPS, "batch_size": 4, "validations": 1}
 
 

@@ -22,17 +22,6 @@ def block(kind):
     return re.search(rf"```{kind}\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)[1]
 
 
-@pytest.fixture(scope="session")
-def deployed(server):
-    """The same server, with all our flows."""
-    from flows.deployments import deploy_all
-    from flows.prefect_api import prefect_client
-
-    with prefect_client() as client:
-        deploy_all(client)
-    return server
-
-
 class Place:
     """A home with two source prompts, and what is due there."""
 
