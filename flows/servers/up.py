@@ -77,13 +77,14 @@ class Servers:
         site, folder = self._site, record.folder(self._site.home)
         prefect = site.prefect_server(prefect_database())
         mlflow = site.mlflow_server(mlflow_database(site.home), folder)
+        first = self._begin(prefect)
+        third = self._begin(site.registering(self._clients, runs))
         with (
-            open_lineage(self._settings) as lineage,
+            open_lineage(self._settings) as lineage,  # whose tables may be new too
             # MLflow's server makes its tables as it starts: nobody else may do so meanwhile.
             hold(lineage.database.engine, lineage.locks, "mlflow", wait=health.LONGEST),
         ):
-            first, second = self._begin(prefect), self._begin(mlflow)
-            third = self._begin(site.registering(self._clients, runs))
+            second = self._begin(mlflow)
             health.wait_for(first, lambda: health.answers(prefect.health))
             health.wait_for(third, lambda: health.has_pool(site))
             self._go_on()
