@@ -83,7 +83,7 @@ def test_what_an_event_missed_the_clock_finds(up, watched):
     name = {"automations": {"name": {"any_": ["prompt-transfer: what changed is looked at"]}}}
     (one,) = up.prefect("/automations/filter", name).json
     up.prefect(f"/automations/{one['id']}", {"enabled": False}, method="PATCH")
-    more = "".join(f"{number},another remark,good\n" for number in range(17, 40))
+    more = "".join(f"{number},remark {number},Good\n" for number in range(17, 40))
     (watched / "visits.csv").write_text(block("csv") + more, encoding="utf-8")
     up.reconcile()
     ordered(up, 3)

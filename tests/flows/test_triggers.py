@@ -128,7 +128,7 @@ def test_rows_that_have_changed_make_a_task_due_and_rows_that_were_only_touched_
     place.run(first)
     drop()  # the same again, later
     assert place.ask().runs == {}
-    drop("".join(f"{number},another remark,good\n" for number in range(17, 40)))
+    drop("".join(f"{number},remark {number},Good\n" for number in range(17, 40)))
     second = place.ask().runs
     assert list(second) == ["visits"]
     assert second["visits"] != first
