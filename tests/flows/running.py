@@ -11,7 +11,7 @@ from base64 import b64encode
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import psutil
@@ -130,6 +130,8 @@ class Running:
                 return Answer(answer.status, answer.read().decode(), dict(answer.headers))
         except HTTPError as error:
             return Answer(error.code, error.read().decode(), dict(error.headers))
+        except URLError:  # it is just being started again
+            return Answer(0, "null", {})
 
     def prefect(self, path, body=None, **heads):
         """Ask Prefect's server, with the password."""
