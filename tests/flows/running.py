@@ -152,7 +152,7 @@ class Running:
         return self.prefect("/flow_runs/filter", wanted).json
 
     def state(self, run):
-        return self.prefect(f"/flow_runs/{run}").json["state_type"]
+        return (self.prefect(f"/flow_runs/{run}").json or {}).get("state_type")
 
     def reconcile(self):
         """Have upkeep done now, as the clock does every five minutes."""
