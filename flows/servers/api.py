@@ -8,7 +8,6 @@ from urllib.request import Request
 
 from flows.servers.health import ask
 
-
 PATIENCE = 60.0  # seconds; a server that has just started on a busy machine takes its time
 
 
