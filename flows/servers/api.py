@@ -8,6 +8,8 @@ from urllib.request import Request
 
 from flows.servers.health import ask
 
+PATIENCE = 60.0  # seconds; a server that has just started on a busy machine takes its time
+
 
 def post(server: Mapping[str, str], path: str, body: object) -> Any:
     """Return what the server says to a question; None where it has nothing to say, or is down.
@@ -19,5 +21,6 @@ def post(server: Mapping[str, str], path: str, body: object) -> Any:
     """
     login = b64encode(server.get("PREFECT_API_AUTH_STRING", "").encode()).decode()
     heads = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
-    told = ask(Request(f"{server['PREFECT_API_URL']}{path}", json.dumps(body).encode(), heads))
+    request = Request(f"{server['PREFECT_API_URL']}{path}", json.dumps(body).encode(), heads)
+    told = ask(request, PATIENCE)
     return json.loads(told) if told else None

@@ -69,11 +69,11 @@ def _with_login(site: Site, path: str, body: bytes | None = None) -> Request:
     return Request(f"{site.prefect}/api/work_pools/{POOL}{path}", data=body, headers=heads)
 
 
-def ask(request: Request) -> bytes | None:
+def ask(request: Request, patience: float = PATIENCE) -> bytes | None:
     """Return what a server says; None where it does not answer, or with no success."""
     # A proxy that the environment names has nothing to do with this machine's own servers.
     try:
-        with build_opener(ProxyHandler({})).open(request, timeout=PATIENCE) as response:
+        with build_opener(ProxyHandler({})).open(request, timeout=patience) as response:
             told: bytes = response.read()
             return told
     except (OSError, HTTPException):  # refused, too late, no success, or no HTTP at all

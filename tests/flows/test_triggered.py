@@ -64,7 +64,7 @@ def adapted(up):
 def test_a_task_file_that_is_dropped_is_adapted_to_once(up, watched):
     (watched / "visits.csv").write_text(block("csv"), encoding="utf-8")
     (watched / "visits.yaml").write_text(block("yaml"), encoding="utf-8")
-    wait(lambda: up.runs("adapt-target"))
+    wait(lambda: up.runs("adapt-target"), seconds=400)  # the clock finds it, if the event is lost
     for _ in range(2):
         tell_changed("task-files", up.client)
     ordered(up, 1)
@@ -73,7 +73,7 @@ def test_a_task_file_that_is_dropped_is_adapted_to_once(up, watched):
 
 def test_a_new_champion_has_it_adapted_again_once(up, spec):
     new = crown(up, spec, seed=1)
-    wait(lambda: len(up.runs("adapt-target")) == 2)
+    wait(lambda: len(up.runs("adapt-target")) == 2, seconds=400)
     tell_changed("champion", up.client)
     ordered(up, 2)
     assert adapted(up)[-1] == new
