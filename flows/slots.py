@@ -172,9 +172,18 @@ def _sign(file: IO[str], job: str) -> None:
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Be the only one who looks at the shares, for the moment that it takes."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if folder.stat().st_uid != os.getuid():
-        raise NotYours(folder)
+    lock_folder(folder)
     with open(folder / "placing.lock", "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def lock_folder(folder: Path) -> None:
+    """Make the folder of locks, or see that it is ours.
+
+    Raises:
+        NotYours: it belongs to another user.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if folder.stat().st_uid != os.getuid():
+        raise NotYours(folder)

@@ -75,7 +75,7 @@ def _memory_ended(results: Sequence[str | Exception]) -> bool:
 @contextmanager
 def _slot(need: Need, title: str) -> Iterator[Slot]:
     folder = JobSettings.read().slots
-    with _line.standing(need, title) as place:
+    with _line.standing(need, title, folder) as place:
         while not (slot := _line.take(place, folder, devices())):
             stopping.check()
             time.sleep(POLL)

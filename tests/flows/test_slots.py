@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from contextvars import copy_context
 from threading import Thread
 
@@ -126,7 +127,7 @@ def test_the_lowest_rank_is_first_and_little_jobs_fill_the_gaps(tmp_path, take):
 
     def wait(name, need, urgency):
         rank.set(urgency)  # a thread has a context of its own
-        with line.standing(need, name) as place:
+        with line.standing(need, name, tmp_path) as place:
             while not (slot := line.take(place, tmp_path, GPUS)):
                 time.sleep(0.01)
         order.append(name)
@@ -146,9 +147,59 @@ def test_the_lowest_rank_is_first_and_little_jobs_fill_the_gaps(tmp_path, take):
     assert order == ["little", "few-shot", "full", "sweep"]
 
 
+def test_a_gpu_that_gets_free_goes_to_the_more_urgent_of_two_flows(tmp_path, take):
+    sweep, few_shot = Line(), Line()  # each has locks of its own, as if of another process
+    order = []
+
+    def wait(name, line, urgency):
+        rank.set(urgency)
+        with line.standing(gpu(16), name, tmp_path) as place:
+            while not (slot := line.take(place, tmp_path, GPUS[:1])):
+                time.sleep(0.01)
+        order.append(name)
+        slot.close()
+
+    for _ in range(5):
+        busy = take(gpu(16), devices=GPUS[:1])
+        threads = [
+            Thread(target=wait, args=("sweep", sweep, SWEEP)),
+            Thread(target=wait, args=("few-shot", few_shot, FEW_SHOT)),
+        ]
+        for one in threads:
+            one.start()
+            time.sleep(0.2)
+        busy.close()
+        for one in threads:
+            one.join(10)
+    assert order == 5 * ["few-shot", "sweep"]
+
+
+def test_a_gpu_is_not_idle_for_an_urgent_job_that_it_has_no_room_for(tmp_path, take):
+    take(gpu(4), devices=GPUS[:1])
+
+    sweep, few_shot = Line(), Line()
+    with ExitStack() as standing:
+
+        def stand(line, need, urgency):
+            rank.set(urgency)
+            return standing.enter_context(line.standing(need, "a job", tmp_path))
+
+        urgent = copy_context().run(stand, few_shot, gpu(16), FEW_SHOT)
+        little = copy_context().run(stand, sweep, gpu(1), SWEEP)
+        began = time.monotonic()
+        while not (slot := sweep.take(little, tmp_path, GPUS[:1])):
+            assert few_shot.take(urgent, tmp_path, GPUS[:1]) is None
+            time.sleep(0.01)
+        slot.close()
+    assert 0.5 < time.monotonic() - began < 5
+
+
 def test_what_is_given_to_one_who_leaves_is_free_again(tmp_path):
     line = Line()
-    with line.standing(gpu(16), "first"), line.standing(gpu(16), "second") as second:
+    with (
+        line.standing(gpu(16), "first", tmp_path),
+        line.standing(gpu(16), "second", tmp_path) as second,
+    ):
         assert line.take(second, tmp_path, GPUS[:1]) is None  # it is the first one's
         assert len([one for one in listing(tmp_path, GPUS) if not one.free]) == 16
     assert all(one.free for one in listing(tmp_path, GPUS))
