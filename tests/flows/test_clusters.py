@@ -43,9 +43,12 @@ def parent(pid):
 
 
 def a_busy_worker(flow):
-    """Return a worker's process that supervises a job which is training now, or None."""
-    jobs = [pid for pid in children(flow) if "flows.job" in command(pid)]
-    return parent(jobs[-1]) if jobs else None
+    """Return a worker's process that supervises a job which is training now, or None.
+
+    Below a worker is its nursery, and below that are its jobs.
+    """
+    nurseries = [pid for pid in children(flow) if "flows.nursery" in command(pid)]
+    return next((parent(one) for one in nurseries if children(one)), None)
 
 
 @pytest.mark.parametrize("engine", ["dask", "ray"])
