@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from mpt import files
 
-ATOMIC = ("memory", "s3", "gs")  # fsspec's systems in which one put shows all of an object or none
+ATOMIC = ("memory", "s3")  # fsspec's systems in which one put shows all of an object or none
 
 
 class BadStoreUrl(ValueError):
@@ -19,8 +19,8 @@ class BadStoreUrl(ValueError):
 
     def __init__(self, url: str, why: str) -> None:
         super().__init__(
-            f"{url!r} cannot be a store ({why}): give a folder, file:///folder, s3://bucket/path "
-            "or gs://bucket/path, and install prompt-transfer[s3] or [gs] for the last two"
+            f"{url!r} cannot be a store ({why}): give a folder, file:///path or s3://bucket/path, "
+            "and install prompt-transfer[s3]"
         )
 
 
