@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from flows.answers import aligned, shown
+from flows.columns import aligned, shown
 from pipelines.side_by_side import INPUTS, PAIRED, UNPAIRED
 from pipelines.statements import Answer
 
@@ -58,7 +58,7 @@ def show_failures(answer: Answer) -> None:
          _short(run["error"] or "")]
         for run in runs
     ]  # fmt: skip
-    aligned((*head, "error"), rows)
+    sys.stdout.write(aligned((*head, "error"), rows))
     for next_ in dict.fromkeys(run["next"] for run in runs if run["next"]):
         ids = ", ".join(run["run_id"][:12] for run in runs if run["next"] == next_)
         _say(f"\nto go on from {ids}:\n  {shown(next_)}")
@@ -89,7 +89,7 @@ def _whole(value: object) -> str | None:
 def _section(title: str, columns: Sequence[str], rows: Sequence[Row]) -> None:
     _say(f"\n{title}" if rows else f"\n{title}: nothing differs")
     if rows:
-        aligned(columns, [[row[name] for name in columns] for row in rows])
+        sys.stdout.write(aligned(columns, [[row[name] for name in columns] for row in rows]))
 
 
 def show_matrix(answer: Answer) -> None:
@@ -108,7 +108,7 @@ def show_matrix(answer: Answer) -> None:
             [sources, *(_gain(by_place.get((sources, target))) for target in targets)]
             for sources in dict.fromkeys(one["sources"] for one in cells)
         ]
-        aligned(("sources", *targets), rows)
+        sys.stdout.write(aligned(("sources", *targets), rows))
     _say(
         "\ngain in points over prompt tuning from scratch of equal budget, its 95 % interval, and "
         "n seeds of each\n! negative transfer, ? maybe; v: validation scores, not both were tested"
@@ -135,7 +135,8 @@ def _table(answer: Answer, nothing: str, columns: Sequence[str]) -> None:
     if not answer.rows:
         _say(nothing)
         return
-    aligned(columns, [[row[name] for name in columns] for row in answer.records()])
+    rows = [[row[name] for name in columns] for row in answer.records()]
+    sys.stdout.write(aligned(columns, rows))
 
 
 def _short(error: str) -> str:

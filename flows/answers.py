@@ -5,8 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 from flows.options import Common, print_json
 from pipelines.statements import Answer, Question, switched_off
@@ -86,40 +84,3 @@ def _binding(name: str, value: str | int, dialect: str) -> str:
         return f'.parameter set :{name} "{literal}"\n'
     quoted = literal.replace("'", "''")
     return f"\\set {name} '{quoted}'\n"
-
-
-def aligned(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print columns, numbers to the right. Nothing is folded or cut: it is there to be copied."""
-    cells = [head, *([cell(value) for value in row] for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [_numeric(column) for column in zip(*rows, strict=True)] or [False] * len(head)
-    for line in cells:
-        told = zip(line, widths, right, strict=True)
-        text = "  ".join(one.rjust(w) if r else one.ljust(w) for one, w, r in told)
-        sys.stdout.write(text.rstrip() + "\n")
-
-
-def _numeric(column: Sequence[Any]) -> bool:
-    return all(isinstance(value, int | float) for value in column if value is not None)
-
-
-def cell(value: Any) -> str:
-    """Return one value for people."""
-    if value is None:
-        return ""
-    if isinstance(value, float):
-        return f"{value:.2f}"
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
-    return shown(str(value))
-
-
-def shown(said: str) -> str:
-    """Return a text in which nothing can move the cursor."""
-    if said.isprintable():
-        return said
-    from tasks.own.files import printable  # with all tasks, which takes longer than most answers
-
-    return printable(said)

@@ -233,7 +233,7 @@ def _show_all(found: Sequence["Best"]) -> None:
         )
         for one in found
     ]  # fmt: skip
-    sys.stdout.write(aligned([head, *rows]) if rows else "no prompt is recorded here\n")
+    sys.stdout.write(aligned(head, rows) if rows else "no prompt is recorded here\n")
 
 
 def _short(value: float | None, n: int | None) -> str:

@@ -126,7 +126,7 @@ def show_moves(found: Sequence["Move"]) -> None:
         )
         for one in found
     ]  # fmt: skip
-    sys.stdout.write(aligned([head, *rows]) if rows else "nothing has moved yet\n")
+    sys.stdout.write(aligned(head, rows) if rows else "nothing has moved yet\n")
 
 
 def _candidate(lineage: "Lineage", given: str, task: str | None) -> "Candidate":

@@ -1,38 +1,41 @@
 """How things are, for people, on stdout."""
 
+import sys
+from collections.abc import Sequence
 from datetime import datetime
 
+from flows.columns import aligned
 from flows.status import Status
-from flows.tables import aligned
 
 
 def show(status: Status) -> None:
     """Print what is up, then what runs and waits, then what starts next."""
-    aligned([(one.name, _healthy(one.healthy), one.address) for one in status.servers])
+    servers = [(one.name, _healthy(one.healthy), one.address) for one in status.servers]
+    _say(aligned(("server", "state", "address"), servers))
     if not status.queues:
         return
     free = ", ".join(f"{one.free} of {one.all} {one.of} free" for one in status.slots)
-    aligned([("",), (free,), ("",)])
-    aligned([
-        ("queue", "priority", "at most", "running", "waiting"),
-        *(
-            (one.name, str(one.priority), str(one.limit or ""), str(one.running), str(one.waiting))
-            for one in status.queues
-        ),
-    ])  # fmt: skip
-    running = [(one.name, one.state, _time(one.since), one.id) for one in status.running]
-    if running:
-        aligned([("",)])
-        aligned([("running", "state", "since", "id"), *running])
-    aligned([("",)])
-    aligned([
-        ("schedule", "of", "when", "next"),
-        *(
-            (one.name, one.flow, one.when, _time(one.next) if one.active else "paused")
-            for one in status.schedules
-        ),
-    ])  # fmt: skip
-    aligned([("",), (f"deployed: {', '.join(status.deployments)}",)])
+    _say(f"\n{free}\n\n")
+    _say(aligned(("queue", "priority", "at most", "running", "waiting"), _queues(status)))
+    if status.running:
+        running = [(one.name, one.state, _time(one.since), one.id) for one in status.running]
+        _say("\n" + aligned(("running", "state", "since", "id"), running))
+    _say("\n" + aligned(("schedule", "of", "when", "next"), _schedules(status)))
+    _say(f"\ndeployed: {', '.join(status.deployments)}\n")
+
+
+def _queues(status: Status) -> Sequence[tuple[object, ...]]:
+    return [
+        (one.name, one.priority, one.limit or None, one.running, one.waiting)
+        for one in status.queues
+    ]
+
+
+def _schedules(status: Status) -> Sequence[tuple[str, ...]]:
+    return [
+        (one.name, one.flow, one.when, _time(one.next) if one.active else "paused")
+        for one in status.schedules
+    ]
 
 
 def _healthy(yes: bool) -> str:
@@ -42,3 +45,7 @@ def _healthy(yes: bool) -> str:
 def _time(when: datetime | None) -> str:
     """Return a time as this machine's clock shows it."""
     return when.astimezone().strftime("%Y-%m-%d %H:%M") if when else "none planned"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)

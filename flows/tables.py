@@ -1,5 +1,6 @@
 """Answers for people: tables and trees on stdout."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +12,7 @@ from rich.console import Console
 from rich.status import Status
 from rich.table import Table
 
+from flows.columns import aligned
 from pipelines.capability import FAMILIES
 from tasks.describe import definition, origin
 from tasks.own.files import printable
@@ -29,22 +31,13 @@ SPLITS = ("train", "validation", "test")
 def show_tasks(tasks: Sequence["Task"]) -> None:
     """Print one line a task."""
     head = ("task", "benchmark", "family", "role", "metric", "answers")
-    aligned([head, *map(_task_row, tasks)])
+    sys.stdout.write(aligned(head, [_task_row(one) for one in tasks]))
 
 
 def _task_row(task: "Task") -> tuple[str, ...]:
     answers = ", ".join(task.labels) or "free text"
     metric = next(iter(task.metrics))
     return task.name, task.benchmark, task.family, task.role, metric, answers
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> None:
-    """Print columns. Not a table of rich: that would fold and cut what is there to be copied."""
-    widths = [max(map(len, column)) + 2 for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = zip(row, widths, strict=True)
-        line = "".join(cell.ljust(width) for cell, width in cells).rstrip()
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 def show_task(task: "Task", rows: Sequence["Example"], data: "Data | None") -> None:
@@ -90,7 +83,7 @@ def show_stats(found: Sequence["Stats"]) -> None:
     counted = [_stats_row(one) for one in found if not one.absent]
     say = partial(console.print, highlight=False, soft_wrap=True, markup=False)
     if counted:
-        aligned([head, *counted])
+        sys.stdout.write(aligned(head, counted))
     for warning in (warning for one in found for warning in one.warnings):
         say(f"warning: {warning}")
     reasons = dict.fromkeys(one.absent for one in found if one.absent)

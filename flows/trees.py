@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.markup import escape
 
-from flows.answers import shown
+from flows.columns import shown
 from pipelines.ancestry import Node
 
 MANY = 20  # things beneath one that are printed; the others are counted

@@ -1,15 +1,12 @@
 """The database that lineage is in: how it is opened, read and written."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Insert, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, ProgrammingError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from pipelines.locks import hold
 from pipelines.tables import HEAD
@@ -102,28 +99,3 @@ def use_wal(engine: Engine) -> None:
         connection.cursor().execute("PRAGMA journal_mode=WAL")
     finally:
         connection.close()
-
-
-class InsertOnce(Insert):
-    """An insertion that leaves out each row whose primary key is there already.
-
-    SQLAlchemy's own, of each dialect, is compiled anew each time, which takes it milliseconds.
-    """
-
-    inherit_cache = True
-
-
-@compiles(InsertOnce)
-def _insert_once(insertion: InsertOnce, compiler: SQLCompiler, **options: Any) -> str:
-    key = ", ".join(one.name for one in insertion.table.primary_key)
-    plain = compiler.visit_insert(insertion, **options)  # type: ignore[no-untyped-call]
-    return f"{plain} ON CONFLICT ({key}) DO NOTHING"
-
-
-def add_once(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Insert rows of the same columns, except those whose primary key is there already."""
-    key = [one.name for one in table.primary_key]
-    # In order: else two transactions with the same rows may wait for each other.
-    in_order = sorted(rows, key=lambda row: [row[name] for name in key])
-    if in_order:
-        connection.execute(InsertOnce(table), in_order)

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from pipelines.contents import templates
-from pipelines.database import add_once
+from pipelines.insertion import add_once
 from pipelines.records import DatasetInfo, DrawInfo, TemplateInfo
 from pipelines.tables import datasets, draws
 

@@ -93,7 +93,8 @@ def _beats_majority(run: RunRecord, mine: ScoreRecord) -> Verdict:
 
 def _beats_champion(ours: RunRecord, theirs: RunRecord, by_score: float, store: Store) -> Verdict:
     if by_score <= 0:  # most are: nothing has to be drawn
-        return Verdict("", f"it is {-by_score:.2f} points behind the champion", by_score)
+        behind = f"it is {-by_score:.2f} points behind the champion"
+        return Verdict("", behind if by_score else "it scores just like the champion", by_score)
     try:
         asked = _answered(ours, theirs, store)
     except (MissingContent, CorruptContent, tasks.UnknownTask) as error:

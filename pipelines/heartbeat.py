@@ -91,7 +91,7 @@ def give_up(database: Database, locks: Path, run: Silent, sinks: Sequence[Sink])
     try:
         with hold(database.engine, locks, run.request_sha), database.writing() as connection:
             ended = rows.close(connection, mine, "abandoned", GONE)
-            outbox.ask_of_runs(connection, sinks, "end", ended)
+            outbox.ask_all(connection, [(one, "end", run_id) for run_id in ended for one in sinks])
             return bool(ended)
     except Busy:
         return False

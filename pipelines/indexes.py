@@ -59,6 +59,9 @@ _where(RANKED, "ix_score_metric", scores.c.task, scores.c.metric, *RANK, unique=
 # What has no edge is found by its digest all the same: answers of no prompt, and checkpoints.
 _where("method <> 'prompt'", "ix_score_answers", scores.c.predictions_sha, unique=False)
 _where("resumed_sha IS NOT NULL", "ix_run_resumed", runs.c.resumed_sha, unique=False)
+# What the dearest runs are, and what was rendered by a template.
+_where("status = 'completed'", "ix_run_seconds", runs.c.seconds, unique=False)
+Index("ix_dataset_template", datasets.c.template_sha)
 Index("ix_promotion_prompt", promotions.c.prompt_sha, promotions.c.task)
 Index("ix_registration_task", registrations.c.task, registrations.c.standing)
 _where("told_at IS NULL", "ix_outbox_due", outbox.c.sink, outbox.c.id, unique=False)

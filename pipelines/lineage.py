@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from pipelines import ancestry, best, lookup, outbox, registration, rows
@@ -19,7 +19,7 @@ from pipelines.best import ALL, Best, Wanted
 from pipelines.database import Database, connect, migrate
 from pipelines.heartbeat import GONE, HEARTBEAT, SILENT, beating, give_up, silent_runs
 from pipelines.locks import Busy, hold
-from pipelines.outbox import Sink
+from pipelines.outbox import Sink, What
 from pipelines.recording import Recording
 from pipelines.records import PromptRecord, Request, RunRecord
 from pipelines.tables import runs
@@ -181,8 +181,8 @@ class Lineage:
             reads = rows.find_reads(connection, request)
             run = Recording(uuid.uuid4().hex, 1 + max(earlier, default=0), reads)
             rows.add_request(connection, request, run)
-            outbox.ask_of_runs(connection, self.sinks, "end", dead)
-            outbox.ask_of_runs(connection, self.sinks, "start", [run.id])
+            self._tell(connection, "end", dead)
+            self._tell(connection, "start", [run.id])
         return run
 
     def _complete(self, request: Request, run: Recording) -> None:
@@ -191,8 +191,7 @@ class Lineage:
         with self.database.writing() as connection:
             if not rows.is_running(connection, run):
                 raise Overtaken(run.id)
-            rows.complete(connection, request, run)
-            outbox.ask_of_runs(connection, self.sinks, "end", [run.id])
+            rows.complete(connection, request, run, self.sinks)
 
     def _fail(self, run: Recording, error: BaseException) -> None:
         line = " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]
@@ -200,7 +199,10 @@ class Lineage:
             with self.database.writing() as connection:
                 mine = runs.c.id == run.id
                 ended = rows.close(connection, mine, "failed", line, seconds=run.seconds)
-                outbox.ask_of_runs(connection, self.sinks, "end", ended)
+                self._tell(connection, "end", ended)
         except SQLAlchemyError:
             # The next attempt will mark it abandoned; the error that counts is the first one.
             logger.warning("could not record that run %s failed", run.id[:12], exc_info=True)
+
+    def _tell(self, connection: Connection, what: What, run_ids: Sequence[str]) -> None:
+        outbox.ask_all(connection, [(one, what, id_) for one in self.sinks for id_ in run_ids])

@@ -1,15 +1,18 @@
 """Locks that die with their holder, so that a killed process never blocks the next one."""
 
+import fcntl
+import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-POLL = 0.1  # seconds between two tries for a lock of PostgreSQL
+POLL = 0.1  # seconds between two tries for a lock
 
 
 class Busy(Exception):
@@ -35,19 +38,14 @@ def hold(engine: Engine, folder: Path, name: str, wait: float = 0.0) -> Iterator
     Raises:
         Busy: somebody else holds it still.
     """
-    from filelock import FileLock, Timeout  # 30 ms to import, which readers need not pay
-
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{name}.lock")
+    descriptor = os.open(folder / f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        lock.acquire(timeout=wait)
-    except Timeout as error:
-        raise Busy(name) from error
-    try:
+        _try_until(time.monotonic() + wait, name, partial(_flock, descriptor))
         with _advisory(engine, name, wait):
             yield
     finally:
-        lock.release()
+        os.close(descriptor)  # which lets go of the lock, as the end of a process does
 
 
 def is_held(engine: Engine, folder: Path, name: str) -> bool:
@@ -60,6 +58,21 @@ def is_held(engine: Engine, folder: Path, name: str) -> bool:
         return True
 
 
+def _try_until(deadline: float, name: str, attempt: Callable[[], bool]) -> None:
+    while not attempt():
+        if time.monotonic() >= deadline:
+            raise Busy(name)
+        time.sleep(POLL)
+
+
+def _flock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def _advisory(engine: Engine, name: str, wait: float) -> Iterator[None]:
     if engine.dialect.name != "postgresql":
@@ -70,10 +83,7 @@ def _advisory(engine: Engine, name: str, wait: float) -> Iterator[None]:
     deadline = time.monotonic() + wait
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         try:
-            while not connection.scalar(ask):
-                if time.monotonic() >= deadline:
-                    raise Busy(name)
-                time.sleep(POLL)
+            _try_until(deadline, name, lambda: bool(connection.scalar(ask)))
             yield
         finally:
             _let_go(connection)

@@ -27,27 +27,25 @@ class UnknownId(LookupError):
         if matches:
             some = ", ".join(matches)
             reason = f"several ids of a {what} begin with {given!r} ({some}): give more digits"
-        elif not _is_prefix(given):
+        elif not is_prefix(given):
             reason = f"{given!r} is not the id of a {what}: give {SHORTEST} to 64 hex digits of it"
         else:
             reason = f"no {what} has the id {given!r}: `prompt-transfer best` prints ids"
         super().__init__(reason)
 
 
-def _is_prefix(given: str) -> bool:
+def is_prefix(given: str) -> bool:
+    """Say whether an id may begin so: it is enough of it, and nothing else."""
     return re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", given) is not None
 
 
-def matches(
-    connection: Connection, column: Column[str], given: str, *only: ColumnElement[bool]
-) -> list[str]:
-    """Return the first few values of `column` that begin with `given`, of the rows that `only`."""
-    if not _is_prefix(given):
+def matches(connection: Connection, column: Column[str], given: str) -> list[str]:
+    """Return the first few values of `column` that begin with `given`."""
+    if not is_prefix(given):
         return []
     # Not LIKE, which no index serves on SQLite. Whatever begins so sorts before "g".
     begins = (column >= given) & (column < f"{given}g")
-    found = select(column).where(begins, *only).order_by(column).limit(SEVERAL)
-    return list(connection.scalars(found))
+    return list(connection.scalars(select(column).where(begins).order_by(column).limit(SEVERAL)))
 
 
 def find_run(connection: Connection, given: str) -> Row[Any]:
@@ -75,7 +73,7 @@ def prompt_sha(connection: Connection, given: str) -> str:
 def called(backbone: str) -> ColumnElement[bool]:
     """Return what is true of backbones with this name, or whose digest begins so."""
     begins = (backbones.c.sha >= backbone) & (backbones.c.sha < f"{backbone}g")
-    return (backbones.c.name == backbone) | (begins if _is_prefix(backbone) else false())
+    return (backbones.c.name == backbone) | (begins if is_prefix(backbone) else false())
 
 
 def backbone_info(connection: Connection, sha: str) -> BackboneInfo:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import Connection, bindparam, func, select, text, update
+from sqlalchemy import Connection, func, select, update
 
-from pipelines.columns import UtcTime, now
+from pipelines.columns import now
+from pipelines.insertion import add
 from pipelines.registry_tables import outbox
 
 Sink = Literal["registry", "gate", "openlineage"]
@@ -18,12 +19,10 @@ What = Literal["prompt", "champion", "start", "end"]
 
 ERROR_LENGTH = 1000  # characters of an error that are kept
 
-# As text: SQLAlchemy's own way to say this is compiled anew each time, which takes milliseconds.
-ASK = text(
-    "INSERT INTO outbox (sink, what, subject, asked_at) VALUES (:sink, :what, :subject, :at) "
+AGAIN = (
     "ON CONFLICT (sink, what, subject) DO UPDATE SET asked = outbox.asked + 1, "
     "asked_at = excluded.asked_at, told_at = NULL, attempts = 0"
-).bindparams(bindparam("at", type_=UtcTime))
+)
 
 
 @dataclass(frozen=True)
@@ -40,16 +39,15 @@ class Item:
 
 def ask(connection: Connection, sink: Sink, what: What, subject: str) -> None:
     """Let `sink` be told of `subject`, also if it was told before."""
-    connection.execute(ASK, {"sink": sink, "what": what, "subject": subject, "at": now()})
+    ask_all(connection, [(sink, what, subject)])
 
 
-def ask_of_runs(
-    connection: Connection, sinks: Iterable[Sink], what: What, runs: Iterable[str]
-) -> None:
-    """Let each of `sinks` be told that these runs have begun, or ended."""
-    for run_id in runs:
-        for sink in sinks:
-            ask(connection, sink, what, run_id)
+def ask_all(connection: Connection, asked: Iterable[tuple[Sink, What, str]]) -> None:
+    """Let each sink be told of its subject, also if it was told before."""
+    # In order: else two transactions with the same rows may wait for each other.
+    in_order = sorted(set(asked))
+    rows = [{"sink": sink, "what": what, "subject": subject} for sink, what, subject in in_order]
+    add(connection, outbox, rows, AGAIN)
 
 
 def due(connection: Connection, sink: Sink, limit: int) -> list[Item]:

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, select, update
 
 from pipelines import outbox
 from pipelines.columns import now
-from pipelines.database import add_once
+from pipelines.insertion import add_once
 from pipelines.lookup import backbone_info, run_record, score_record, scored
 from pipelines.recording import Recording
 from pipelines.records import BackboneInfo, RunRecord, ScoreRecord
@@ -68,13 +68,11 @@ def model_name(backbone: BackboneInfo, task: str) -> str:
 
 
 def reserve(connection: Connection, run: Recording, task: str, backbone: BackboneInfo) -> None:
-    """Give the prompt that a run made its place; MLflow and the gate are to be told of it."""
+    """Give the prompt that a run made its place in the registry."""
     assert run.prompt is not None, "the caller has just written it"
     sha, name = run.prompt.sha, model_name(backbone, task)
     place = {"prompt_sha": sha, "task": task, "run_id": run.id, "model_name": name}
     add_once(connection, registrations, [place])
-    for sink in ("registry", "gate"):
-        outbox.ask(connection, sink, "prompt", sha)
 
 
 def close(connection: Connection, candidate: Candidate, version: int) -> None:

@@ -1,23 +1,34 @@
 """From a request, and from what its run made, to rows."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
 
 from pipelines import outbox, registration
 from pipelines.columns import now
 from pipelines.contents import artifacts
-from pipelines.database import add_once
 from pipelines.dataset_rows import add_datasets
 from pipelines.edges import EDGE_OF, edges
+from pipelines.insertion import add, add_once
 from pipelines.lookup import prompt_sha
+from pipelines.outbox import Sink, What
 from pipelines.recording import Recording, ScoreInfo
 from pipelines.records import ReadRole, Request
 from pipelines.tables import backbones, prompts, run_datasets, run_prompts, runs, scores
 
 ANCESTORS = ("teacher", "source", "front")
 """What a prompt may be to the run that makes another one of it."""
+
+# Here, and not where they are executed: SQLAlchemy takes longer to make one than SQLite to answer.
+ATTEMPTS = text("SELECT attempt, status FROM run WHERE request_sha = :request_sha")
+RUNNING = (
+    select(runs.c.id)
+    .where(runs.c.id == bindparam("mine"), runs.c.status == "running")
+    .with_for_update()
+)
+KNOWN = select(prompts.c.sha).where(prompts.c.sha.in_(bindparam("shas", expanding=True)))
+END = update(runs).where(runs.c.id == bindparam("mine")).values(status="completed")
 
 
 def close(
@@ -31,31 +42,27 @@ def close(
 
 def attempts(connection: Connection, request_sha: str) -> Sequence[tuple[int, str]]:
     """Return the number and the status of each attempt at a request."""
-    same = select(runs.c.attempt, runs.c.status).where(runs.c.request_sha == request_sha)
-    return connection.execute(same).tuples().all()
+    return connection.execute(ATTEMPTS, {"request_sha": request_sha}).tuples().all()
 
 
 def is_running(connection: Connection, run: Recording) -> bool:
     """Say whether a run has not ended; nobody else can end it before this transaction does."""
-    mine = select(runs.c.id).where(runs.c.id == run.id, runs.c.status == "running")
-    return connection.scalar(mine.with_for_update()) is not None
+    return connection.scalar(RUNNING, {"mine": run.id}) is not None
 
 
-def complete(connection: Connection, request: Request, run: Recording) -> None:
+def complete(
+    connection: Connection, request: Request, run: Recording, sinks: Iterable[Sink]
+) -> None:
     """Write all that a run made, and then end it: after that the database refuses more."""
     known = {one.sha for infos in request.datasets.values() for one in infos}
     add_datasets(connection, [one.dataset for one in run.scores if one.dataset.sha not in known])
     add_once(connection, artifacts, _kept(run))
     add_prompt(connection, request, run)
     add_once(connection, edges, _edges(run))
-    if run.scores:
-        scored = [_score(one, request, run) for one in run.scores]
-        connection.execute(insert(scores), scored)
-    for sha in sorted(_evaluated(run)):
-        outbox.ask(connection, "registry", "prompt", sha)  # to show its new score
+    add(connection, scores, [_score(one, request, run) for one in run.scores])
+    outbox.ask_all(connection, [*_to_tell(run), *((one, "end", run.id) for one in sinks)])
     done = {
         "mine": run.id,
-        "status": "completed",
         "ended_at": now(),
         "truncated": run.truncated,
         "warnings": run.warnings,
@@ -66,7 +73,7 @@ def complete(connection: Connection, request: Request, run: Recording) -> None:
         "steps": run.steps,
         "resumed_sha": run.resumed_sha,
     }
-    connection.execute(update(runs).where(runs.c.id == bindparam("mine")), done)
+    connection.execute(END, done)
 
 
 def find_reads(connection: Connection, request: Request) -> tuple[tuple[ReadRole, str], ...]:
@@ -76,8 +83,7 @@ def find_reads(connection: Connection, request: Request) -> tuple[tuple[ReadRole
         UnknownId: lineage does not know one of them.
     """
     given = [(role, sha) for role, shas in request.reads.items() for sha in shas]
-    asked = select(prompts.c.sha).where(prompts.c.sha.in_([sha for _, sha in given]))
-    whole = set(connection.scalars(asked)) if given else set()
+    whole = set(connection.scalars(KNOWN, {"shas": [sha for _, sha in given]})) if given else set()
     return tuple(
         (role, sha if sha in whole else prompt_sha(connection, sha)) for role, sha in given
     )
@@ -104,15 +110,13 @@ def add_request(connection: Connection, request: Request, run: Recording) -> Non
         "max_steps": request.spec.get("steps"),
         "batch_size": request.spec.get("batch_size"),
     }
-    connection.execute(insert(runs), begun)
+    add(connection, runs, [begun])
     given = [(split, one) for split, infos in request.datasets.items() for one in infos]
     add_datasets(connection, [one for _, one in given])
     data = [{"run_id": run.id, "dataset_sha": one.sha, "role": split} for split, one in given]
-    if data:
-        connection.execute(insert(run_datasets), data)
+    add(connection, run_datasets, data)
     read = [{"run_id": run.id, "prompt_sha": sha, "role": role} for role, sha in run.reads]
-    if read:
-        connection.execute(insert(run_prompts), read)
+    add(connection, run_prompts, read)
 
 
 def _kept(run: Recording) -> list[dict[str, str]]:
@@ -133,8 +137,7 @@ def add_prompt(connection: Connection, request: Request, run: Recording) -> None
         raise ValueError(f"run {run.id[:12]} made a prompt, but its request names no backbone")
     of = {"task": request.task, "backbone_sha": request.backbone.sha}
     add_once(connection, prompts, [{**vars(run.prompt), "tasks": list(run.prompt.tasks), **of}])
-    link = {"run_id": run.id, "prompt_sha": run.prompt.sha, "role": "made"}
-    connection.execute(insert(run_prompts), link)
+    add(connection, run_prompts, [{"run_id": run.id, "prompt_sha": run.prompt.sha, "role": "made"}])
     registration.reserve(connection, run, request.task, request.backbone)
 
 
@@ -150,6 +153,14 @@ def _edges(run: Recording) -> list[dict[str, str]]:
         for child, role, parent in came
         if child
     ]
+
+
+def _to_tell(run: Recording) -> list[tuple[Sink, What, str]]:
+    """Return who must hear of what a run made, or of a prompt that has a new score."""
+    told: list[tuple[Sink, What, str]] = [("registry", "prompt", sha) for sha in _evaluated(run)]
+    if run.prompt:
+        told += [("registry", "prompt", run.prompt.sha), ("gate", "prompt", run.prompt.sha)]
+    return told
 
 
 def _scored(run: Recording) -> str | None:

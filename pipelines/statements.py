@@ -23,6 +23,8 @@ PLANNER = ("enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit")
 
 Left alone, it reads all of `edge` for each generation.
 """
+ONE_PLAN = ("plan_cache_mode", "force_generic_plan")
+"""Of PostgreSQL: what is asked again is not planned again, which takes longer than to answer it."""
 BROAD = ("matrix",)
 """Statements that read much of what there is: for them it plans well."""
 
@@ -85,7 +87,8 @@ def switched_off(dialect: str, name: str) -> tuple[str, ...]:
 def ask(connection: Connection, name: str, binds: Mapping[str, str | int]) -> Answer:
     """Run the statement `name`; columns that end in `_at` hold moments in UTC."""
     if off := switched_off(connection.dialect.name, name):
-        connection.execute(select(*(func.set_config(one, "off", True) for one in off)))
+        wanted = [ONE_PLAN, *((one, "off") for one in off)]
+        connection.execute(select(*(func.set_config(one, value, True) for one, value in wanted)))
     found = connection.execute(text(statement(name)), binds)
     columns = tuple(found.keys())
     moments = {at for at, column in enumerate(columns) if column.endswith("_at")}

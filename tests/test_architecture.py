@@ -18,8 +18,8 @@ MAY_IMPORT = {
     "tasks": {"charset_normalizer", "datasets", "numpy", "pyarrow", "pydantic", "sacrebleu"}
     | {"scipy", "sklearn", "yaml"},
     "pipelines": {"mpt", "tasks"}
-    | {"alembic", "attr", "filelock", "fsspec", "matplotlib", "mlflow", "numpy", "openlineage"}
-    | {"pandas", "pydantic", "sqlalchemy", "torch", "yaml"},
+    | {"alembic", "attr", "fsspec", "matplotlib", "mlflow", "numpy", "openlineage", "pandas"}
+    | {"pydantic", "sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
     | {"cyclopts", "httpx", "packaging", "prefect", "prefect_dask", "prefect_ray", "psutil"}
     | {"pydantic", "ray", "rich", "sqlalchemy", "torch"},

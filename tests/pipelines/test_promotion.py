@@ -110,8 +110,8 @@ def test_the_same_gain_counts_for_more_where_both_err_on_the_same_examples(train
 
 def test_what_scores_no_better_is_declined_and_is_no_challenger(train, promote, lineage):
     promote(train("first", 120))
-    for name, right in [("equal", 120), ("worse", 110)]:
-        with pytest.raises(Refused, match="points behind the champion"):
+    for name, right, why in [("equal", 120, "just like"), ("worse", 110, "points behind")]:
+        with pytest.raises(Refused, match=f"{why} the champion"):
             promote(train(name, right, first_wrong=9))
     assert {one.move for one in moves(lineage)} == {"promoted", "declined"}
 

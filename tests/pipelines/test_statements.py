@@ -26,12 +26,6 @@ from pipelines.statements import FOLDER, Question, ask, statement
 
 NAMES = sorted(file.stem for file in FOLDER.glob("*.sql"))
 BIG = {"run", "edge", "score", "run_prompt", "run_dataset", "prompt", "artifact", "dataset"}
-MISSING = (  # of schema 0005
-    "CREATE INDEX IF NOT EXISTS ix_run_resumed ON run (resumed_sha) WHERE resumed_sha IS NOT NULL",
-    "CREATE INDEX IF NOT EXISTS ix_run_seconds ON run (seconds) WHERE status = 'completed'",
-    "CREATE INDEX IF NOT EXISTS ix_score_predictions ON score (predictions_sha)",
-    "CREATE INDEX IF NOT EXISTS ix_dataset_template ON dataset (template_sha)",
-)
 
 
 @pytest.fixture
@@ -97,9 +91,6 @@ def test_a_statement_says_what_it_asks_and_every_column_it_answers(questions):
 
 def test_no_walk_reads_a_table_whole_on_sqlite(sqlite_lineage, world):
     base = sqlite_lineage.database
-    with base.writing() as connection:
-        for index in MISSING:
-            connection.execute(text(index))
     for name in NAMES:
         plan = explain(base, name, world.sha("any"), "EXPLAIN QUERY PLAN")
         scans = {re.match(r"SCAN \(?(\w+)", line)[1] for line in plan if line.startswith("SCAN ")}
@@ -126,8 +117,6 @@ def test_an_index_serves_every_walk_on_postgresql(postgres_url, locks, world):
 
     opened = Lineage.open(postgres_url, locks)
     with opened.database.writing() as connection:
-        for index in MISSING:
-            connection.execute(text(index))
         connection.execute(text(f"ALTER DATABASE {make_url(postgres_url).database} "
                                 "SET enable_seqscan = off"))  # fmt: skip
     opened.close()

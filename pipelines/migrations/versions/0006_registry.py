@@ -40,7 +40,9 @@ def downgrade() -> None:
     """Drop what is new, and the scores of majority classes that 0005 has no room for."""
     for name in ("ix_score_best", "ix_score_metric", "ix_score_answers"):
         op.drop_index(name, "score")
-    op.drop_index("ix_run_resumed", "run")
+    for name in ("ix_run_resumed", "ix_run_seconds"):
+        op.drop_index(name, "run")
+    op.drop_index("ix_dataset_template", "dataset")
     op.drop_table("outbox")
     op.drop_table("promotion")
     op.execute("DELETE FROM registration WHERE version IS NULL")
@@ -174,6 +176,7 @@ def _create_indexes() -> None:
         ("ix_score_metric", "score", ["task", "metric", *RANK], RANKED, False),
         ("ix_score_answers", "score", ["predictions_sha"], "method <> 'prompt'", False),
         ("ix_run_resumed", "run", ["resumed_sha"], "resumed_sha IS NOT NULL", False),
+        ("ix_run_seconds", "run", ["seconds"], "status = 'completed'", False),
         ("ix_outbox_due", "outbox", ["sink", "id"], "told_at IS NULL", False),
     ]  # fmt: skip
     for name, table, columns, condition, unique in wanted:
@@ -181,6 +184,7 @@ def _create_indexes() -> None:
         op.create_index(
             name, table, columns, unique=unique, sqlite_where=where, postgresql_where=where
         )
+    op.create_index("ix_dataset_template", "dataset", ["template_sha"])
     op.create_index("ix_promotion_prompt", "promotion", ["prompt_sha", "task"])
     op.create_index("ix_registration_task", "registration", ["task", "standing"])
 

@@ -1,0 +1,86 @@
+"""Rows into tables, past SQLAlchemy's compiler.
+
+A run is some twenty insertions, and SQLAlchemy takes longer over each than the database does: it
+derives a key for the statement, looks its text up, and asks each type how to bind. Here text and
+types of a table are looked up once; what is checked, and how values are stored, stays the same.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, Connection, Dialect, Table
+from sqlalchemy.sql.schema import CallableColumnDefault, ScalarElementColumnDefault
+
+Bind = Callable[[Any], Any] | None
+"""What turns a value into what the driver stores; None where it stores it as it is."""
+
+
+class Insertion(NamedTuple):
+    """A statement as the driver takes it."""
+
+    sql: str
+    given: tuple[tuple[str, Bind], ...]
+    """The columns whose values come with a row."""
+    defaults: tuple[tuple[Callable[[], Any], Bind], ...]
+    """What gives the values of the columns that have a default of ours."""
+
+    def values(self, row: Mapping[str, Any]) -> list[Any]:
+        """Return the values of a row, in the order of the statement."""
+        mine = [row[name] if bind is None else bind(row[name]) for name, bind in self.given]
+        return mine + [make() if bind is None else bind(make()) for make, bind in self.defaults]
+
+
+def add(
+    connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]], clause: str = ""
+) -> None:
+    """Insert rows of the same columns; those that are left out get their defaults.
+
+    Args:
+        connection: the database.
+        table: where the rows go.
+        rows: values by column.
+        clause: what follows the values: `ON CONFLICT ...`.
+    """
+    every = list(rows)
+    if every:
+        statement = _insertion(table, tuple(every[0]), clause, connection.dialect)
+        values = [tuple(statement.values(row)) for row in every]
+        connection.exec_driver_sql(statement.sql, values)
+
+
+def add_once(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Insert rows of the same columns, except those whose primary key is there already."""
+    key = [one.name for one in table.primary_key]
+    # In order: else two transactions with the same rows may wait for each other.
+    in_order = sorted(rows, key=lambda row: [row[name] for name in key])
+    add(connection, table, in_order, f"ON CONFLICT ({', '.join(key)}) DO NOTHING")
+
+
+@lru_cache(maxsize=256)
+def _insertion(table: Table, given: tuple[str, ...], clause: str, dialect: Dialect) -> Insertion:
+    left = [one for one in table.c if one.default is not None and one.name not in given]
+    names = [*given, *(one.name for one in left)]
+    mark = "?" if dialect.paramstyle == "qmark" else "%s"
+    marks = ", ".join([mark] * len(names))
+    return Insertion(
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) {clause}",
+        tuple((name, _bind(table.c[name], dialect)) for name in given),
+        tuple((_default(one), _bind(one, dialect)) for one in left),
+    )
+
+
+def _bind(column: Column[Any], dialect: Dialect) -> Bind:
+    return column.type.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _default(column: Column[Any]) -> Callable[[], Any]:
+    default = column.default
+    if isinstance(default, CallableColumnDefault):
+        return partial(default.arg, None)  # type: ignore[arg-type]
+    assert isinstance(default, ScalarElementColumnDefault), "the kinds that our tables have"
+    return partial(_same, default.arg)
+
+
+def _same(value: Any) -> Any:
+    return value
