@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
+from importlib import import_module
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -49,6 +50,7 @@ def _measured(jobs: int, home: Path) -> dict[str, float]:
     from flows.settings import Settings, prepare_environment
 
     prepare_environment(Settings.read())
+    import_module("flows.jobs")  # with torch and all else: once, and not for each job
     record = _recorder()
     with _prefect_server():
         return {

@@ -16,9 +16,9 @@ Specs = Sequence[TeachSpec | AdaptSpec]
 def trained(specs: Specs, source: Planned | str | None, rank: int = FULL) -> list[Planned]:
     """Plan the training of each of `specs`; return them in that order.
 
-    On GPUs of this machine those of one backbone go side by side, a group to each GPU. On a CPU
-    each is a job: side by side they would not be faster, and the last bits of one would depend on
-    the others.
+    Where they are more than the GPUs of this machine, those of one backbone go side by side, a
+    group to each GPU. On a CPU each is a job: side by side they would not be faster, and the last
+    bits of one would depend on the others.
 
     Args:
         specs: the recipes.
@@ -26,7 +26,8 @@ def trained(specs: Specs, source: Planned | str | None, rank: int = FULL) -> lis
         rank: of the jobs.
     """
     backbones = {(spec.backbone, spec.precision) for spec in specs}
-    if JobSettings.read().engine == "local" and has_gpus() and len(backbones) == 1:
+    is_local = JobSettings.read().engine == "local"
+    if is_local and has_gpus() and len(specs) > len(devices()) and len(backbones) == 1:
         return _side_by_side(specs, source, rank)
     return [
         later(teach_step, spec, rank=rank)
@@ -37,7 +38,7 @@ def trained(specs: Specs, source: Planned | str | None, rank: int = FULL) -> lis
 
 
 def _side_by_side(specs: Specs, source: Planned | str | None, rank: int) -> list[Planned]:
-    groups = min(len(specs), len(devices()))
+    groups = len(devices())
     found = [later(fan_out_step, specs[at::groups], source, rank=rank) for at in range(groups)]
     return [
         later(trained_step, spec, found[at % groups], at // groups, rank=rank)

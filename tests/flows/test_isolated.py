@@ -163,7 +163,7 @@ def test_a_job_that_is_killed_each_time_is_given_up_and_the_other_target_ends(
     make_home, spec, start
 ):
     home = make_home()
-    command = start(home, "run", home.write(spec | {"targets": ["cola", "cb"]}))
+    command = start(home, "run", home.write(spec | {"targets": ["cola", "cb"]}), GPUS="4,4")
     killed = set()
     while command.process.poll() is None:
         for log in (home.folder / "logs").glob("*.log"):
@@ -180,4 +180,4 @@ def test_a_job_that_is_killed_each_time_is_given_up_and_the_other_target_ends(
     assert "1 of 2 targets failed (cb: JobDied: adapt cb seed 0: its process" in err
     done = "SELECT task FROM run WHERE stage = 'adapt' AND status = 'completed'"
     assert home.query(done) == [("cola",)]
-    assert not held(home)
+    assert not held(home, gpus=2)
