@@ -1,13 +1,10 @@
 """Jobs as flow runs of their own, which the workers of a Prefect work pool start where they are.
 
-    python -m flows.workpool POOL     # registers the deployment job/POOL; once for each version
-
 How a job ended travels back in the message of its run's state: ids and errors, and no file that the
 two machines would have to share.
 """
 
 import json
-import sys
 import time
 from itertools import count
 
@@ -15,9 +12,7 @@ import prefect
 from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.deployments import run_deployment
-from prefect.deployments.runner import RunnerDeployment
 from prefect.states import Cancelling, Completed
-from prefect.types.entrypoint import EntrypointType
 
 from flows import stopping, wire
 from flows.job_settings import JobSettings
@@ -104,15 +99,3 @@ def _is_void(found: Found) -> bool:
             )
         except UnknownId:
             return True
-
-
-def deploy_job(pool: str) -> str:
-    """Register the deployment by which workers of `pool` run jobs; return its id."""
-    deployment = RunnerDeployment.from_flow(
-        run_job, pool, work_pool_name=pool, entrypoint_type=EntrypointType.MODULE_PATH
-    )
-    return str(deployment.apply())
-
-
-if __name__ == "__main__":
-    sys.stdout.write(f"{deploy_job(sys.argv[1])}\n")

@@ -1,13 +1,16 @@
 """The store against lineage."""
 
 import os
+import uuid
 
 import pytest
 from sqlalchemy import select
 
 from pipelines.contents import artifacts
-from pipelines.doctor.contents import remove
-from pipelines.store import Store
+from pipelines.doctor.contents import findings, remove
+from pipelines.doctor.finding import Skipped
+from pipelines.places import Bucket
+from pipelines.store import Store, name_of
 
 
 def age(path, days=2):
@@ -69,8 +72,6 @@ def test_a_wrong_copy_in_mlflow_is_not_taken(well, unchanged):
 
 
 def well_mended(patient):
-    from pipelines.doctor.contents import findings
-
     return [one.what for one in findings(patient.home()) if one.mend]
 
 
@@ -129,3 +130,34 @@ def test_storing_the_same_again_heals_it(tmp_path):
     (tmp_path / sha[:2] / sha).write_bytes(b"rot")
     assert store.put(b"data") == sha
     assert store.get(sha) == b"data"
+
+
+@pytest.fixture
+def remote(well):
+    """The home of `well`, with all of its content in an object store."""
+    home, bucket = well.home(), Store(Bucket(f"memory://{uuid.uuid4().hex}"))
+    for sha in (*well.prompts, *losses(well)):
+        bucket.put(well.store.get(sha))
+    home.registry.store = bucket
+    return home
+
+
+def test_what_an_object_store_lost_comes_back_and_nothing_is_removed_from_it(well, remote):
+    remote.store.put(b"named by nothing")
+    assert list(findings(remote)) == []
+    remote.store.place.remove(name_of(well.prompts[0]))
+    (lost,) = findings(remote)
+    assert "is not in the store" in lost.what
+    lost.mend()
+    assert list(findings(remote)) == []
+
+
+def test_a_store_that_is_down_is_told_once(remote):
+    class Down:
+        def cat_file(self, name):
+            raise RuntimeError("no route")
+
+    remote.store.place._system = Down()
+    (told,) = findings(remote)
+    assert isinstance(told, Skipped)
+    assert "no route" in told.why
