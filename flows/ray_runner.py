@@ -1,6 +1,8 @@
 """Steps on a Ray cluster: each that computes asks Ray for a GPU, where the cluster has any."""
 
+import sys
 from collections.abc import Iterable
+from contextlib import ExitStack, redirect_stdout
 from typing import Any, Self
 
 import ray
@@ -31,6 +33,7 @@ class RayRunner(TaskRunner[Any]):
         theirs: Any = RayTaskRunner  # its types are there only where it is installed
         self._runner = theirs(cluster or None, {} if cluster else own)
         self._gpus = 0
+        self._opened = ExitStack()
 
     def duplicate(self) -> Self:
         """Return a new one with the same arguments."""
@@ -38,14 +41,16 @@ class RayRunner(TaskRunner[Any]):
 
     def __enter__(self) -> Self:
         """Start, or find, the cluster."""
-        self._runner.__enter__()
+        # Ray tells there of workers that died; but it is for answers.
+        self._opened.enter_context(redirect_stdout(sys.stderr))
+        self._opened.enter_context(self._runner)
         cluster: Any = ray
         self._gpus = cluster.cluster_resources().get("GPU", 0)
         return self
 
     def __exit__(self, *how: Any) -> None:
         """Leave it."""
-        self._runner.__exit__(*how)
+        self._opened.__exit__(*how)
 
     def submit(
         self,
