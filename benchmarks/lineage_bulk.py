@@ -1,7 +1,9 @@
 """Millions of rows into lineage in minutes: no rule is given up, each is checked at the end.
 
-Guards, keys and indexes are taken away, and made again when all rows are there: PostgreSQL then
-checks every key, and SQLite is asked to.
+Guards and keys are taken away, and made again when all rows are there: PostgreSQL then checks every
+key, and SQLite is asked to. PostgreSQL's indexes are made at the end too, with the room that it
+leaves in them. SQLite would leave none, so that each later row would split pages: there they grow
+with the rows, as in use.
 """
 
 import time
@@ -19,7 +21,7 @@ from pipelines.indexes import MODELS
 from pipelines.registry_tables import registrations
 
 CHUNK = 20_000  # runs whose rows are in memory
-CACHE = 2_000_000  # KiB, of SQLite while it loads
+CACHE = 6_000_000  # KiB, of SQLite while it loads
 Rows = dict[str, list[tuple[Any, ...]]]
 Say = Callable[[str], None]
 
@@ -67,21 +69,11 @@ def _sources(edges: float) -> float:
 
 @contextmanager
 def _loading(engine: Engine, say: Say) -> Iterator[Callable[[Rows], None]]:
-    every = (one for table in MODELS.sorted_tables for one in table.indexes)
-    # As the migrations make them: of two that would do, SQLite takes the one made last.
-    indexes = sorted(every, key=lambda one: str(one.name))
     with engine.begin() as connection:
         guards.drop(connection)
-        for index in indexes:
-            index.drop(connection)
-    loader = _Sqlite if engine.dialect.name == "sqlite" else _Postgresql
-    driver = loader(engine)
+    driver = _Sqlite(engine) if engine.dialect.name == "sqlite" else _Postgresql(engine)
     yield driver.load
-    for index in indexes:
-        say(str(index.name))
-        driver.execute(str(CreateIndex(index).compile(dialect=engine.dialect)))
-    say("keys")
-    driver.end()
+    driver.end(say)
     with engine.begin() as connection:
         guards.create(connection)
 
@@ -105,7 +97,8 @@ class _Sqlite:
             self.driver.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", values)
         self.execute("COMMIT")
 
-    def end(self) -> None:
+    def end(self, say: Say) -> None:
+        say("keys")
         if broken := self.execute("PRAGMA foreign_key_check").fetchone():
             raise Broken(f"a row of {broken[0]!r} points to nothing")
         self.execute("PRAGMA journal_mode=WAL")
@@ -118,6 +111,9 @@ class _Postgresql:
     def __init__(self, engine: Engine) -> None:
         self.engine, self.driver = engine, engine.raw_connection().driver_connection
         self.driver.autocommit = True
+        self.indexes = [one for table in MODELS.sorted_tables for one in table.indexes]
+        for index in self.indexes:
+            self.execute(f"DROP INDEX {index.name}")
         self.execute("SET timezone = 'UTC'")
         self.execute("SET maintenance_work_mem = '512MB'")
         self.rules = self.execute(RULES).fetchall()
@@ -135,7 +131,11 @@ class _Postgresql:
                     for row in values:
                         copy.write_row(row)
 
-    def end(self) -> None:
+    def end(self, say: Say) -> None:
+        for index in self.indexes:
+            say(str(index.name))
+            self.execute(str(CreateIndex(index).compile(dialect=self.engine.dialect)))
+        say("keys")
         for table, name, rule in self.rules:
             self.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {rule}")
         self.engine.dispose()

@@ -22,7 +22,7 @@ from benchmarks.lineage_inserts import inserting
 from benchmarks.lineage_questions import commands, deep_prompts, quick, slow
 from benchmarks.lineage_timing import Timing, load
 from pipelines.lineage import Lineage
-from pipelines.tables import HEAD
+from pipelines.reader import HEAD
 
 COUNTED = ("run", "prompt", "edge", "run_prompt", "run_dataset", "score", "artifact", "dataset")
 RECORDS = 200  # runs that are recorded, to be timed

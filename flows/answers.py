@@ -72,7 +72,7 @@ def bound(question: Question) -> str:
 
     The values are ids, numbers and moments: none comes from a user as it is.
     """
-    dialect = question.database.engine.dialect.name
+    dialect = question.database.dialect
     lines = [f"SET {one} = off;\n" for one in switched_off(dialect, question.name)]
     lines += [_binding(name, value, dialect) for name, value in question.binds.items()]
     return "".join(lines) + question.sql

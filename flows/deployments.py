@@ -1,10 +1,9 @@
-"""The flows on a Prefect server: a work pool, queues by priority, deployments, an automation.
+"""The flows on a Prefect server: a work pool, queues by priority, deployments, automations.
 
 All of it may be repeated: what is there already is set right, and nothing is there twice.
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -19,23 +18,20 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.objects import (
     ConcurrencyLimitConfig,
     ConcurrencyLimitStrategy,
-    StateType,
 )
 from prefect.deployments.runner import RunnerDeployment
-from prefect.events.actions import ChangeFlowRunState
-from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.exceptions import ObjectNotFound
 from prefect.types.entrypoint import EntrypointType
 
 import flows
 import pipelines
+from flows.automations import changes_are_looked_at, silent_are_crashed
 from flows.catalogue import FLOWS, flow_named
 from flows.schedules import UPKEEP
 from flows.servers.plan import POOL
 
 NAME = "prompt-transfer"
 """Of each deployment, behind its flow's name: `adapt-target/prompt-transfer`."""
-SILENT = "prompt-transfer: silent runs have crashed"
 ONE_AT_A_TIME = ConcurrencyLimitConfig(
     limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
 )
@@ -45,9 +41,10 @@ QUEUES = {"upkeep": 10, "few-shot": 20, "adapt": 30, "sweep": 40}
 """By priority: where a slot is free, the queue with the lowest number gets it."""
 
 # Nothing of it can be set by who starts a run: a command, or a variable such as PYTHONPATH, would
-# be code of theirs. Without a key "env" here, Prefect does not even merge one.
+# be code of theirs. Without a key "env" here, Prefect does not even merge one. Output would go
+# through a pipe of the worker's, and break with it; what runs log, the server has.
 JOB_TEMPLATE = {
-    "job_configuration": {"stream_output": True},
+    "job_configuration": {"stream_output": False},
     "variables": {"type": "object", "properties": {}, "additionalProperties": False},
 }
 
@@ -94,7 +91,9 @@ def deploy_all(
     make_pool(client, runs)
     wanted = {"reconcile": UPKEEP} | dict(schedules or {})
     ids = {name: _deploy(client, name, wanted.get(name)) for name in FLOWS}
-    _crash_the_silent(client)
+    for one in (silent_are_crashed(), changes_are_looked_at(ids["reconcile"])):
+        if not client.read_automations_by_name(one.name):
+            client.create_automation(one)
     return ids
 
 
@@ -159,32 +158,3 @@ def _queue(client: SyncPrefectClient, name: str, priority: int, limit: int | Non
         found = client.create_work_queue(name, work_pool_name=POOL, priority=priority)
     if (found.priority, found.concurrency_limit) != (priority, limit):
         client.update_work_queue(found.id, priority=priority, concurrency_limit=limit)
-
-
-def _crash_the_silent(client: SyncPrefectClient) -> None:
-    """Have the server mark flow runs as crashed that give no sign of life for 90 seconds.
-
-    A worker that is killed cannot do that; they would be "running" for ever, and hold a slot.
-    """
-    if client.read_automations_by_name(SILENT):
-        return
-    beat, ended = "prefect.flow-run.heartbeat", ("Completed", "Failed", "Cancelled", "Crashed")
-    client.create_automation(
-        AutomationCore(
-            name=SILENT,
-            description="They are dead. Their next attempt goes on from the last checkpoint.",
-            trigger=EventTrigger(
-                after={beat},
-                expect={
-                    *(f"prefect.flow-run.{state}" for state in ended),
-                    *(beat, "prefect.flow-run.AwaitingRetry"),
-                },
-                match={"prefect.resource.id": ["prefect.flow-run.*"]},
-                for_each={"prefect.resource.id"},
-                posture=Posture.Proactive,
-                threshold=1,
-                within=timedelta(seconds=90),
-            ),
-            actions=[ChangeFlowRunState(state=StateType.CRASHED, message="no heartbeat for 90 s")],
-        )
-    )

@@ -43,8 +43,8 @@ def exit_status(error: BaseException) -> int | None:
     Only exceptions of our own classes are told so: a ValueError of a library is a defect and keeps
     its traceback.
     """
+    from pipelines.ids import UnknownId
     from pipelines.locks import Busy
-    from pipelines.lookup import UnknownId
 
     if type(error).__module__.partition(".")[0] not in OURS:
         return None

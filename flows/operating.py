@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from flows.options import Common, print_json
-from flows.settings import PREFIX
+from flows.settings import PREFIX, BadSetting, Settings
 
 if TYPE_CHECKING:
     from prefect.client.schemas.actions import DeploymentScheduleCreate
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 Shared = Annotated[Common | None, Parameter(name="*")]
 Port = Annotated[int, Parameter(validator=validators.Number(gte=1, lte=65535))]
 Runs = Annotated[int | None, Parameter(validator=validators.Number(gte=1))]
+PLACES = ("DATA", "WATCH", "WATCH_RECIPE")
+"""Settings that name a file or a folder."""
 
 
 def up(
@@ -44,12 +46,13 @@ def up(
     from flows.versions import check_versions
 
     common, began = common or Common(), time.monotonic()
-    settings = common.use()
+    settings = _with_home(common)
     check_versions()
     # Each program has a folder of its own: theirs are absolute.
+    for name in PLACES:
+        if given := os.environ.get(f"{PREFIX}{name}"):
+            os.environ[f"{PREFIX}{name}"] = str(Path(given).resolve())
     os.environ[f"{PREFIX}HOME"] = str(settings.home.resolve())
-    if settings.data:
-        os.environ[f"{PREFIX}DATA"] = str(settings.data.resolve())
 
     def ready(known: record.Record) -> None:
         keys = record.folder(settings.home) / "keys.json"
@@ -99,7 +102,7 @@ def deploy(
         Flow runs at once [default: 2, or what was given before].
     """
     common = common or Common()
-    common.use()
+    _with_home(common)
     from flows.deployments import deploy_all
     from flows.prefect_api import prefect_client
     from flows.versions import check_versions
@@ -135,7 +138,7 @@ def _schedules(
 def status(*, common: Shared = None) -> None:
     """Say what is up, what runs and what waits, and which schedules start what next."""
     common = common or Common()
-    settings = common.use()
+    settings = _with_home(common)
     from flows import status as asking
     from flows.status_table import show
 
@@ -144,6 +147,16 @@ def status(*, common: Shared = None) -> None:
         print_json(asdict(found))
     else:
         show(found)
+
+
+def _with_home(common: Common) -> Settings:
+    """Read the settings, and make the home: Prefect warns, as it is imported, where it has none."""
+    settings = common.use()
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting("home", str(settings.home), f"a folder ({error.strerror})") from None
+    return settings
 
 
 def _say(line: str) -> None:

@@ -12,7 +12,7 @@ from flows.answers import Form, show
 from flows.options import Common
 
 if TYPE_CHECKING:
-    from pipelines.database import Database
+    from pipelines.reader import Asked
     from pipelines.statements import Answer, Question
 
 Shared = Annotated[Common | None, Parameter(name="*")]
@@ -180,14 +180,14 @@ def moment(given: str, now: datetime) -> datetime:
 
 
 def _ask(
-    asked: "Callable[[Database], Question]",
+    asked: "Callable[[Asked], Question]",
     table: "Callable[[Answer], None]",
     form: Form | None,
     common: Common | None,
 ) -> None:
-    from flows.settings import open_lineage
+    from flows.settings import open_questions
 
     form, common = form or Form(), common or Common()
     form.check(common)
-    with open_lineage(common.use()) as known:
-        show(asked(known.database), form, common, table)
+    with open_questions(common.use()) as database:
+        show(asked(database), form, common, table)

@@ -3,6 +3,7 @@
 import logging
 from typing import TYPE_CHECKING
 
+from flows.events import tell_champions
 from flows.settings import Settings, open_registry
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ def publish() -> str:
             logger.warning("%d not sent: %s", len(unsent), next(iter(unsent.values())))
         try:
             judged = review(registry.lineage, registry.store)
+            tell_champions(judged.told)
             published = registry.publish_pending()
         except (RegistryDown, Busy) as error:
             return str(error)

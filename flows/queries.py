@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from flows.settings import open_lineage, open_registry
-from pipelines.best import ALL, Best, Wanted
+from flows.settings import open_lineage, open_questions, open_registry
+from pipelines.best import ALL, Best, Wanted, ranking
+from pipelines.best import best_of_all as all_in
 from pipelines.records import GROUP, MULTITASK
 
 if TYPE_CHECKING:
@@ -40,8 +41,8 @@ def best_prompt(task: str, wanted: Wanted, from_mlflow: bool) -> Best:
         with open_registry() as registry:
             found = registry.best(task, wanted)
     else:
-        with open_lineage() as lineage:
-            found = lineage.best(task, wanted)
+        with open_questions() as database, database.asking() as reader:
+            found = next(iter(ranking(reader, task, wanted)), None)
     if found is None:
         if task not in MAKERS:
             import tasks
@@ -60,8 +61,8 @@ def best_of_all(wanted: Wanted, from_mlflow: bool) -> list[Best]:
     if from_mlflow:
         with open_registry() as registry:
             return registry.best_of_all(wanted)
-    with open_lineage() as lineage:
-        return lineage.best_of_all(wanted)
+    with open_questions() as database, database.asking() as reader:
+        return all_in(reader, wanted)
 
 
 def suggested_sources(task: str, wanted: Wanted) -> "Suggested | None":

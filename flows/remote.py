@@ -46,11 +46,15 @@ class Started:
     url: str
 
 
-def start(order: Order) -> Started:
+def start(order: Order, again: bool = True) -> Started:
     """Start the flow that is ordered, unless the same order has a run already.
 
     One that failed, crashed or was cancelled is started again, as the same run: what it had
     finished is found in lineage.
+
+    Args:
+        order: the flow, and what it is called with.
+        again: whether a run that did not end well is started again; no person asks where not.
 
     Raises:
         NotDeployed: the server does not know the flow.
@@ -64,7 +68,7 @@ def start(order: Order) -> Started:
         run = client.create_flow_run_from_deployment(
             deployment.id, parameters=absolute(order.json), idempotency_key=order.key
         )
-        if run.state and run.state.is_final() and not run.state.is_completed():
+        if again and run.state and run.state.is_final() and not run.state.is_completed():
             client.set_flow_run_state(run.id, Scheduled(message="asked for again"), force=True)
             run = client.read_flow_run(run.id)
     return Started(str(run.id), run.name, run.state_name or "", _address(run.id))

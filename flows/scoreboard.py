@@ -102,12 +102,13 @@ def _notes(report: Report) -> None:
 
 def _next(report: Report, settings: Settings) -> None:
     first = report.rows[0].task if report.rows else "multitask"
+    served = settings.mlflow.startswith("http")
     console.print(
         "\nWhere to look next:\n"
         f"  prompt-transfer best {first}\n"
         f"  prompt-transfer lineage {report.source_digest[:12]}\n"
         "  prompt-transfer adapt mini_order --from @champion\n"
-        f"  mlflow ui --backend-store-uri {settings.mlflow}",
+        f"  {settings.mlflow if served else f'mlflow ui --backend-store-uri {settings.mlflow}'}",
         markup=False,
         highlight=False,
         soft_wrap=True,

@@ -12,6 +12,7 @@ from flows.endpoint import checked
 if TYPE_CHECKING:
     from pipelines.lineage import Lineage
     from pipelines.outbox import Sink
+    from pipelines.reader import Asked
     from pipelines.registry import Registry
     from pipelines.services import Progress, Services
     from pipelines.store import Store
@@ -160,6 +161,19 @@ def open_lineage(settings: Settings | None = None) -> Iterator["Lineage"]:
         yield lineage
     finally:
         lineage.close()
+
+
+@contextmanager
+def open_questions(settings: Settings | None = None) -> Iterator["Asked"]:
+    """Open lineage for questions alone: faster still, without SQLAlchemy where that will do."""
+    from pipelines.reader import plain
+
+    settings = settings or Settings.read()
+    if database := plain(settings.lineage):
+        yield database
+        return
+    with open_lineage(settings) as lineage:
+        yield lineage.database
 
 
 def open_store(settings: Settings) -> "Store":

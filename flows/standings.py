@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from flows.columns import aligned
+from flows.events import tell_champions
 from flows.publishing import send_events
 from flows.settings import open_lineage, open_registry
 
@@ -52,6 +53,7 @@ def promote(given: str, task: str | None, reason: str | None) -> dict[str, Any]:
         verdict = promotion.promote(
             one.prompt_sha, one.task, registry.lineage, registry.store, reason
         )
+        tell_champions([one.model_name])
         unknown = _tell(registry)
     sure = "" if verdict.p is None else f", p = {verdict.p:.3f}"
     by = "" if verdict.gain is None else f" ({verdict.gain:+.2f} points{sure})"
@@ -80,6 +82,7 @@ def restore(task: str, backbone: str | None, reason: str) -> dict[str, Any]:
         if len(names) != 1:
             raise SeveralBackbones(task, names) if names else NoChampion(task)
         sha = promotion.restore(names[0], registry.lineage, reason)
+        tell_champions(names)
         one = _candidate(registry.lineage, sha, task)
         unknown = _tell(registry)
     return _answer(one, f"{sha[:12]} is champion of {names[0]} again", unknown)
@@ -104,6 +107,7 @@ def publish() -> dict[str, Any]:
     with open_registry() as registry:
         events = send_events(registry.lineage)
         judged = review(registry.lineage, registry.store)
+        tell_champions(judged.told)
         published = registry.publish_pending()
     failed = judged.failed | published.failed | events.failed
     lines = [f"published: {name}" for name in published.told] or ["MLflow was told all before"]

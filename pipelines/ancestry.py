@@ -4,8 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
-
+from pipelines.reader import Reader
 from pipelines.statements import Answer, ask
 from pipelines.things import find
 
@@ -35,13 +34,13 @@ class Node:
     """Its children stand elsewhere in the tree, where it came first."""
 
 
-def tree(connection: Connection, given: str) -> Node:
+def tree(reader: Reader, given: str) -> Node:
     """Return the tree of what a thing was made from, by its id or 6 or more digits of it.
 
     Raises:
         UnknownId: nothing has this id, or several things have.
     """
-    links = ask(connection, "ancestry", {"id": find(connection, given).id})
+    links = ask(reader, "ancestry", {"id": find(reader, given).id})
     return to_tree(links)
 
 

@@ -3,22 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import (
-    CTE,
-    ColumnElement,
-    Connection,
-    Row,
-    Select,
-    Subquery,
-    and_,
-    func,
-    select,
-    text,
-)
-
-from pipelines.lookup import called
-from pipelines.registry_tables import registrations
-from pipelines.tables import backbones, datasets, prompts, runs, scores
+from pipelines.ids import is_prefix
+from pipelines.reader import Reader
 
 
 @dataclass(frozen=True)
@@ -73,127 +59,133 @@ class Wanted:
 
 ALL = Wanted()
 # SQLite takes an index of some rows only where the same words are asked, and not with parameters.
-OF_PROMPTS = text("score.split = 'validation' AND score.method = 'prompt'")
-SHOTS = runs.c.spec["draw"]["shots"].as_integer()
+OF_PROMPTS = "score.split = 'validation' AND score.method = 'prompt'"
+SHOTS = "CAST(run.spec -> 'draw' ->> 'shots' AS INTEGER)"
 # What was imported was trained elsewhere: it counts as large as it is.
-PARAMETERS = func.coalesce(runs.c.trained, prompts.c.num_tokens * prompts.c.hidden_size)
+PARAMETERS = "COALESCE(run.trained, prompt.num_tokens * prompt.hidden_size)"
+
+TOP = """
+SELECT score.id
+FROM score
+JOIN run ON run.id = score.run_id
+{conditions} AND score.task = {task}
+ORDER BY score.value DESC, score.prompt_sha, run.started_at, run.id
+LIMIT {limit}
+"""
+"""The scores of the best prompts for one task."""
+
+# Each task is found by one look into an index. Whether a score is primary is not asked: SQLite
+# would take the other index, and ask each row.
+TASKS = f"""
+WITH RECURSIVE tasks (task) AS (
+    SELECT MIN(score.task) FROM score WHERE {OF_PROMPTS}
+    UNION ALL
+    SELECT (
+        SELECT MIN(score.task) FROM score WHERE {OF_PROMPTS} AND score.task > tasks.task
+    )
+    FROM tasks
+    WHERE tasks.task IS NOT NULL
+)
+"""
+
+TOLD = f"""
+SELECT
+    score.task, score.prompt_sha, score.metric, score.value, score.n, score.low, score.high,
+    score.run_id, prompt.kind, backbone.name AS backbone, backbone.sha AS backbone_sha,
+    tested.value AS test_value, tested.low AS test_low, tested.high AS test_high,
+    tested.n AS test_n, registration.model_name, registration.version, registration.standing,
+    {PARAMETERS} AS parameters, {SHOTS} AS shots
+FROM ({{ids}}) AS chosen
+JOIN score ON score.id = chosen.id
+JOIN run ON run.id = score.run_id
+JOIN prompt ON prompt.sha = score.prompt_sha
+JOIN backbone ON backbone.sha = prompt.backbone_sha
+LEFT JOIN score AS tested ON tested.id = (
+    SELECT test.id
+    FROM score AS test
+    JOIN run AS later ON later.id = test.run_id
+    WHERE test.prompt_sha = score.prompt_sha AND test.task = score.task
+        AND test.split = 'test' AND test.is_primary
+    ORDER BY later.ended_at DESC, later.id
+    LIMIT 1
+)
+LEFT JOIN registration
+    ON registration.prompt_sha = score.prompt_sha AND registration.task = score.task
+"""
+"""What is told of the prompts with some scores."""
 
 
-def ranking(connection: Connection, task: str, wanted: Wanted = ALL, limit: int = 1) -> list[Best]:
+def ranking(reader: Reader, task: str, wanted: Wanted = ALL, limit: int = 1) -> list[Best]:
     """Return the `limit` best prompts for `task`, best first.
 
     Of equal scores the smaller digest wins, so that everybody gives the same answer.
     """
-    chosen = _top(wanted).where(scores.c.task == task).limit(limit)
-    return _answers(connection, chosen.subquery())
+    top = TOP.format(conditions=_conditions(wanted), task=":task", limit=":limit")
+    return _answers(reader, TOLD.format(ids=top), wanted, task=task, limit=limit)
 
 
-def best_of_all(connection: Connection, wanted: Wanted = ALL) -> list[Best]:
+def best_of_all(reader: Reader, wanted: Wanted = ALL) -> list[Best]:
     """Return the best prompt for each task that has any, in the order of their names."""
-    tasks = _all_tasks()
-    top = _top(wanted).where(scores.c.task == tasks.c.task).limit(1).correlate(tasks)
-    ids = select(top.scalar_subquery().label("id")).select_from(tasks)
-    return _answers(connection, ids.subquery())
+    top = TOP.format(conditions=_conditions(wanted), task="tasks.task", limit=1)
+    return _answers(reader, TASKS + TOLD.format(ids=f"SELECT ({top}) AS id FROM tasks"), wanted)
 
 
-def _ranked(metric: str | None) -> ColumnElement[bool]:
-    """Return what an index of scores has in order of their value, word for word."""
-    first = text("score.is_primary") if metric is None else scores.c.metric == metric
-    return and_(OF_PROMPTS, first)
+def _answers(reader: Reader, sql: str, wanted: Wanted, **more: Any) -> list[Best]:
+    found = reader.ask(sql, **_binds(wanted), **more).records()
+    return [_answer(row) for row in sorted(found, key=_order)]
 
 
-def _all_tasks() -> CTE:
-    """Return the tasks that have a ranked score, each found by one look into an index."""
-    # Whether a score is primary is not asked: SQLite would take the other index, and ask each row.
-    first = select(func.min(scores.c.task).label("task")).where(OF_PROMPTS)
-    walk = first.cte("tasks", recursive=True)
-    after = select(func.min(scores.c.task)).where(OF_PROMPTS, scores.c.task > walk.c.task)
-    return walk.union_all(select(after.scalar_subquery()).where(walk.c.task.is_not(None)))
-
-
-def _answers(connection: Connection, ids: Subquery) -> list[Best]:
-    return [_answer(row) for row in sorted(connection.execute(_all_of(ids)), key=_order)]
-
-
-def _top(wanted: Wanted) -> Select[Any]:
-    query = (
-        select(scores.c.id)
-        .join(runs, runs.c.id == scores.c.run_id)
-        .where(_ranked(wanted.metric))
-        .order_by(scores.c.value.desc(), scores.c.prompt_sha, runs.c.started_at, runs.c.id)
-    )
-    if wanted.metric is not None:  # not the scores of each task of a prompt for several
-        query = query.join(datasets, datasets.c.sha == scores.c.dataset_sha)
-        query = query.where(scores.c.is_primary | (datasets.c.task == scores.c.task))
+def _conditions(wanted: Wanted) -> str:
+    """Return which scores count, after the tables that say so."""
+    joins, asked = [], [OF_PROMPTS]
+    if wanted.metric is None:
+        asked.append("score.is_primary")
+    else:  # not the scores of each task of a prompt for several
+        joins.append("JOIN dataset ON dataset.sha = score.dataset_sha")
+        asked.append("score.metric = :metric AND (score.is_primary OR dataset.task = score.task)")
     if wanted.max_parameters is not None:
-        query = query.join(prompts, prompts.c.sha == scores.c.prompt_sha)
-        query = query.where(wanted.max_parameters >= PARAMETERS)
+        joins.append("JOIN prompt ON prompt.sha = score.prompt_sha")
+        asked.append(f"{PARAMETERS} <= :max_parameters")
     if wanted.backbone is not None:
-        query = query.join(backbones, backbones.c.sha == runs.c.backbone_sha)
-        query = query.where(called(wanted.backbone))
-    return query if wanted.shots is None else query.where(wanted.shots == SHOTS)
+        joins.append("JOIN backbone ON backbone.sha = run.backbone_sha")
+        asked.append(f"(backbone.name = :backbone{_or_its_digits(wanted.backbone)})")
+    if wanted.shots is not None:
+        asked.append(f"{SHOTS} = :shots")
+    return f"{' '.join(joins)} WHERE {' AND '.join(asked)}"
 
 
-def _all_of(ids: Subquery) -> Select[Any]:
-    """Select what is told of the prompts with the scores `ids`."""
-    test, later = scores.alias("test"), runs.alias("tester")
-    newest = (
-        select(test.c.id)
-        .join(later, later.c.id == test.c.run_id)
-        .where(test.c.prompt_sha == scores.c.prompt_sha, test.c.task == scores.c.task)
-        .where(test.c.split == "test", test.c.is_primary)
-        .order_by(later.c.ended_at.desc(), later.c.id)
-        .limit(1)
-        .correlate(scores)
-        .scalar_subquery()
-    )
-    tested = scores.alias("tested")
-    place = (registrations.c.prompt_sha == scores.c.prompt_sha) & (
-        registrations.c.task == scores.c.task
-    )
-    return (
-        select(
-            *(scores.c[name] for name in ("task", "prompt_sha", "metric", "value", "n")),
-            *(scores.c[name] for name in ("low", "high", "run_id")),
-            prompts.c.kind,
-            backbones.c.name.label("backbone"),
-            backbones.c.sha.label("backbone_sha"),
-            *(tested.c[name].label(f"test_{name}") for name in ("value", "low", "high", "n")),
-            *(registrations.c[name] for name in ("model_name", "version", "standing")),
-            PARAMETERS.label("parameters"),
-            SHOTS.label("shots"),
-        )
-        .join(ids, ids.c.id == scores.c.id)
-        .join(runs, runs.c.id == scores.c.run_id)
-        .join(prompts, prompts.c.sha == scores.c.prompt_sha)
-        .join(backbones, backbones.c.sha == prompts.c.backbone_sha)
-        .outerjoin(tested, tested.c.id == newest)
-        .outerjoin(registrations, place)
-    )
+def _or_its_digits(backbone: str) -> str:
+    begins = " OR (backbone.sha >= :backbone AND backbone.sha < :beyond)"
+    return begins if is_prefix(backbone) else ""
 
 
-def _order(row: Row[Any]) -> tuple[Any, ...]:
-    return row.task, -row.value, row.prompt_sha, row.run_id
+def _binds(wanted: Wanted) -> dict[str, Any]:
+    given = {name: value for name, value in vars(wanted).items() if value is not None}
+    return given | ({"beyond": f"{wanted.backbone}g"} if wanted.backbone else {})
 
 
-def _answer(row: Row[Any]) -> Best:
+def _order(row: dict[str, Any]) -> tuple[Any, ...]:
+    return row["task"], -row["value"], row["prompt_sha"], row["run_id"]
+
+
+def _answer(row: dict[str, Any]) -> Best:
     return Best(
-        task=row.task,
-        prompt=row.prompt_sha,
-        kind=row.kind,
-        backbone=row.backbone,
-        backbone_sha=row.backbone_sha,
-        metric=row.metric,
-        score=row.value,
-        interval=None if row.low is None else (row.low, row.high),
-        n=row.n,
-        test_score=row.test_value,
-        test_interval=None if row.test_low is None else (row.test_low, row.test_high),
-        test_n=row.test_n,
-        model=row.model_name,
-        version=row.version,
-        alias=row.standing if row.standing in ("champion", "challenger") else None,
-        parameters=row.parameters,
-        shots=row.shots,
-        lineage=row.run_id,
+        task=row["task"],
+        prompt=row["prompt_sha"],
+        kind=row["kind"],
+        backbone=row["backbone"],
+        backbone_sha=row["backbone_sha"],
+        metric=row["metric"],
+        score=row["value"],
+        interval=None if row["low"] is None else (row["low"], row["high"]),
+        n=row["n"],
+        test_score=row["test_value"],
+        test_interval=None if row["test_low"] is None else (row["test_low"], row["test_high"]),
+        test_n=row["test_n"],
+        model=row["model_name"],
+        version=row["version"],
+        alias=row["standing"] if row["standing"] in ("champion", "challenger") else None,
+        parameters=row["parameters"],
+        shots=row["shots"],
+        lineage=row["run_id"],
     )

@@ -9,7 +9,7 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from pipelines.locks import hold
-from pipelines.tables import HEAD
+from pipelines.reader import HEAD, Reader
 
 MIGRATION_WAIT = 120.0  # seconds; another process may be creating the tables
 
@@ -26,6 +26,17 @@ class Database:
         """Open a connection that only reads; on SQLite it does not wait for writers."""
         with self.engine.connect() as connection:
             yield connection
+
+    @property
+    def dialect(self) -> str:
+        """sqlite or postgresql."""
+        return self.engine.dialect.name
+
+    @contextmanager
+    def asking(self) -> Iterator[Reader]:
+        """Open one transaction for questions."""
+        with self.engine.begin() as connection:
+            yield Reader(connection.connection, self.dialect)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:

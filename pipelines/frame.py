@@ -19,8 +19,8 @@ def best_prompts(
         wanted: which prompts may be best.
         limit: how many of each task.
     """
-    with lineage.database.reading() as connection:
-        names = [task] if task else [one.task for one in best_of_all(connection, wanted)]
-        found = [one for name in names for one in ranking(connection, name, wanted, limit)]
+    with lineage.database.asking() as reader:
+        names = [task] if task else [one.task for one in best_of_all(reader, wanted)]
+        found = [one for name in names for one in ranking(reader, name, wanted, limit)]
     columns = list(Best.__annotations__)
     return pandas.DataFrame([asdict(one) for one in found], columns=columns)

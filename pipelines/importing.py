@@ -10,7 +10,7 @@ from mpt.peft_format import Adapter, pack
 from mpt.prompt import MultitaskPrompt, Prompt
 from pipelines.asking import ask
 from pipelines.exam import Exam
-from pipelines.lookup import UnknownId
+from pipelines.ids import UnknownId
 from pipelines.records import MULTITASK, Kind, PromptRecord
 from pipelines.services import Services
 from pipelines.spec import ImportSpec

@@ -150,18 +150,18 @@ class Lineage:
         Raises:
             UnknownId: no prompt or run has this id, or several have.
         """
-        with self.database.reading() as connection:
-            return ancestry.tree(connection, any_id)
+        with self.database.asking() as reader:
+            return ancestry.tree(reader, any_id)
 
     def best(self, task: str, wanted: Wanted = ALL) -> Best | None:
         """Return the prompt for `task` with the best validation score."""
-        with self.database.reading() as connection:
-            return next(iter(best.ranking(connection, task, wanted)), None)
+        with self.database.asking() as reader:
+            return next(iter(best.ranking(reader, task, wanted)), None)
 
     def best_of_all(self, wanted: Wanted = ALL) -> list[Best]:
         """Return the best prompt for each task that has any, in the order of their names."""
-        with self.database.reading() as connection:
-            return best.best_of_all(connection, wanted)
+        with self.database.asking() as reader:
+            return best.best_of_all(reader, wanted)
 
     def version(self, prompt_sha: str, task: str) -> str:
         """Return `name/version` of a prompt in the model registry; empty if it is not there."""

@@ -8,7 +8,7 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel
 
 from pipelines.best import Best, Wanted
-from pipelines.lookup import SHORTEST
+from pipelines.ids import SHORTEST
 from pipelines.mlflow_model import KIND, shown_as
 from pipelines.mlflow_version import all_pages, find_version
 from pipelines.registration import ALIASES

@@ -50,6 +50,12 @@ def ask_all(connection: Connection, asked: Iterable[tuple[Sink, What, str]]) -> 
     add(connection, outbox, rows, AGAIN)
 
 
+def hold(connection: Connection, sink: Sink, what: What, subject: str) -> None:
+    """Let whoever else asks for this, where it stands here, wait until this transaction ends."""
+    mine = select(outbox.c.id).filter_by(sink=sink, what=what, subject=subject)
+    connection.execute(mine.with_for_update())
+
+
 def due(connection: Connection, sink: Sink, limit: int) -> list[Item]:
     """Return what `sink` was not told yet, oldest first, but what failed already after the rest."""
     waiting = (

@@ -7,14 +7,11 @@ and `.sql` of the question is its statement.
 from datetime import UTC, datetime
 from functools import partial
 
-from sqlalchemy import select
-
-from pipelines.database import Database
 from pipelines.going_on import with_next_steps
-from pipelines.lookup import SHOWN, UnknownId
+from pipelines.ids import SHOWN, UnknownId
+from pipelines.reader import Asked
 from pipelines.side_by_side import Pair, side_by_side
 from pipelines.statements import Question
-from pipelines.tables import backbones
 from pipelines.things import KINDS, Kind, find
 from pipelines.transfer_gain import with_intervals
 
@@ -22,7 +19,7 @@ EVER = datetime(1970, 1, 1, tzinfo=UTC)
 FEW = 20
 
 
-def ancestry(database: Database, given: str) -> Question:
+def ancestry(database: Asked, given: str) -> Question:
     """Ask what something was made from.
 
     Args:
@@ -41,12 +38,12 @@ def ancestry(database: Database, given: str) -> Question:
     return _about(database, "ancestry", given, *KINDS)
 
 
-def descent(database: Database, given: str) -> Question:
+def descent(database: Asked, given: str) -> Question:
     """Ask what came of something; arguments, columns and errors are those of `ancestry`."""
     return _about(database, "descent", given, *KINDS)
 
 
-def impact(database: Database, given: str) -> Question:
+def impact(database: Asked, given: str) -> Question:
     """Ask what no longer holds if a dataset, a prompt or a backbone is withdrawn.
 
     Returns:
@@ -60,7 +57,7 @@ def impact(database: Database, given: str) -> Question:
     return _about(database, "impact", given, "dataset", "prompt", "backbone")
 
 
-def shared(database: Database, given: str) -> Question:
+def shared(database: Asked, given: str) -> Question:
     """Ask which runs read a dataset, a prompt or a backbone; or what another run read too.
 
     Returns:
@@ -73,7 +70,7 @@ def shared(database: Database, given: str) -> Question:
     return _about(database, "shared", given, "dataset", "prompt", "backbone", "run")
 
 
-def compare(database: Database, a: str, b: str, pair: Pair | None = None) -> Question:
+def compare(database: Asked, a: str, b: str, pair: Pair | None = None) -> Question:
     """Ask in what two prompts differ: recipe, data and ancestors, scores.
 
     Args:
@@ -93,14 +90,12 @@ def compare(database: Database, a: str, b: str, pair: Pair | None = None) -> Que
     Raises:
         UnknownId: no prompt has one of the ids, or several have.
     """
-    with database.reading() as connection:
-        binds = {
-            side: find(connection, given, ["prompt"]).id for side, given in (("a", a), ("b", b))
-        }
+    with database.asking() as reader:
+        binds = {side: find(reader, given, ["prompt"]).id for side, given in (("a", a), ("b", b))}
     return Question(database, "compare", binds, partial(side_by_side, pair=pair))
 
 
-def matrix(database: Database, backbone: str | None = None) -> Question:
+def matrix(database: Asked, backbone: str | None = None) -> Question:
     """Ask how much each set of source tasks helps each target, over prompt tuning from scratch.
 
     Args:
@@ -121,7 +116,7 @@ def matrix(database: Database, backbone: str | None = None) -> Question:
     return Question(database, "matrix", {"backbone": sha}, with_intervals)
 
 
-def cost(database: Database, prompt: str | None = None, limit: int = FEW) -> Question:
+def cost(database: Asked, prompt: str | None = None, limit: int = FEW) -> Question:
     """Ask what a prompt cost, or which prompts cost most.
 
     Args:
@@ -139,12 +134,12 @@ def cost(database: Database, prompt: str | None = None, limit: int = FEW) -> Que
     """
     sha = ""
     if prompt:
-        with database.reading() as connection:
-            sha = find(connection, prompt, ["prompt"]).id
+        with database.asking() as reader:
+            sha = find(reader, prompt, ["prompt"]).id
     return Question(database, "cost", {"prompt": sha, "limit": limit})
 
 
-def failures(database: Database, since: datetime = EVER, limit: int = FEW) -> Question:
+def failures(database: Asked, since: datetime = EVER, limit: int = FEW) -> Question:
     """Ask which runs have failed or were abandoned, the newest first.
 
     Args:
@@ -162,16 +157,16 @@ def failures(database: Database, since: datetime = EVER, limit: int = FEW) -> Qu
     return Question(database, "failures", {"since": moment, "limit": limit}, with_next_steps)
 
 
-def _about(database: Database, name: str, given: str, *kinds: Kind) -> Question:
-    with database.reading() as connection:
-        return Question(database, name, {"id": find(connection, given, kinds).id})
+def _about(database: Asked, name: str, given: str, *kinds: Kind) -> Question:
+    with database.asking() as reader:
+        return Question(database, name, {"id": find(reader, given, kinds).id})
 
 
-def _backbone(database: Database, given: str) -> str:
+def _backbone(database: Asked, given: str) -> str:
     """Return the digest of a backbone, by its name or by digits of it."""
-    all_ = select(backbones.c.sha, backbones.c.name).order_by(backbones.c.sha)
-    with database.reading() as connection:
-        found = [sha for sha, name in connection.execute(all_) if name == given]
+    with database.asking() as reader:
+        known = reader.ask("SELECT sha, name FROM backbone ORDER BY sha").rows
+        found = [sha for sha, name in known if name == given]
         if len(found) > 1:
             raise UnknownId("backbone", given, [one[:SHOWN] for one in found])
-        return found[0] if found else find(connection, given, ["backbone"]).id
+        return found[0] if found else find(reader, given, ["backbone"]).id

@@ -77,6 +77,8 @@ def reserve(connection: Connection, run: Recording, task: str, backbone: Backbon
 
 def close(connection: Connection, candidate: Candidate, version: int) -> None:
     """Write that MLflow has `candidate` as `version`, with the bytes that it was made with."""
+    # First of all, as who crowns a champion does: else each could wait for the other.
+    outbox.hold(connection, "registry", "champion", candidate.model_name)
     # MLflow counts versions from 1 again if its database was lost: an old claim is void.
     claimed = registrations.c.version == version
     others = update(registrations).where(

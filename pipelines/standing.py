@@ -13,6 +13,9 @@ from pipelines.registration import Candidate
 from pipelines.registry_tables import promotions, registrations
 from pipelines.tables import backbones, prompts
 
+CROWNED = ("promoted", "forced", "restored")
+"""Moves by which a prompt becomes champion."""
+
 PLACE = (registrations.c.prompt_sha == promotions.c.prompt_sha) & (
     registrations.c.task == promotions.c.task
 )
@@ -141,7 +144,7 @@ def note(connection: Connection, one: Candidate, decided: Decision) -> None:
 
 def replaced_by(connection: Connection, name: str, sha: str) -> str | None:
     """Return the champion that `sha` replaced when it last became champion."""
-    crowned = promotions.c.move.in_(("promoted", "forced", "restored"))
+    crowned = promotions.c.move.in_(CROWNED)
     query = (
         select(promotions.c.other_sha)
         .join(registrations, PLACE)

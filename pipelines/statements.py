@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, select, text
-
-from pipelines.database import Database
+from pipelines.reader import Asked, Reader
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -56,7 +54,7 @@ class Answer:
 class Question:
     """A question to one database: it can be asked, or its SQL be printed."""
 
-    database: Database
+    database: Asked
     name: str
     binds: Mapping[str, str | int]
     finish: Callable[[Answer], Answer] = lambda answer: answer
@@ -69,8 +67,8 @@ class Question:
 
     def answer(self) -> Answer:
         """Ask it."""
-        with self.database.reading() as connection:
-            found = ask(connection, self.name, self.binds)
+        with self.database.asking() as reader:
+            found = ask(reader, self.name, self.binds)
         return self.finish(found)
 
 
@@ -84,13 +82,13 @@ def switched_off(dialect: str, name: str) -> tuple[str, ...]:
     return PLANNER if dialect == "postgresql" and name not in BROAD else ()
 
 
-def ask(connection: Connection, name: str, binds: Mapping[str, str | int]) -> Answer:
+def ask(reader: Reader, name: str, binds: Mapping[str, str | int]) -> Answer:
     """Run the statement `name`; columns that end in `_at` hold moments in UTC."""
-    if off := switched_off(connection.dialect.name, name):
+    if off := switched_off(reader.dialect, name):
         wanted = [ONE_PLAN, *((one, "off") for one in off)]
-        connection.execute(select(*(func.set_config(one, value, True) for one, value in wanted)))
-    found = connection.execute(text(statement(name)), binds)
-    columns = tuple(found.keys())
+        settings = (f"set_config('{one}', '{value}', true)" for one, value in wanted)
+        reader.ask(f"SELECT {', '.join(settings)}")
+    columns, found = reader.ask(statement(name), **binds)
     moments = {at for at, column in enumerate(columns) if column.endswith("_at")}
     rows = tuple(
         tuple(_utc(value) if at in moments else value for at, value in enumerate(row))

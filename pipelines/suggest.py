@@ -94,8 +94,9 @@ def suggest(task: str, svc: Services, wanted: Wanted = ALL) -> Suggested:
         UnknownTask, BadDefinition, ValueError: the task is unknown, or its rows are not there.
     """
     given = svc.task(task)
+    with svc.lineage.database.asking() as reader:
+        sources = ranking(reader, MULTITASK, wanted, CANDIDATES)
     with svc.lineage.database.reading() as connection:
-        sources = ranking(connection, MULTITASK, wanted, CANDIDATES)
         known = {one.prompt: _targets(connection, one.prompt) for one in sources}
         scratch = _scratch(connection, {one.task for some in known.values() for one in some})
     owned = {one.prompt: svc.lineage.get_prompt(one.prompt).tasks for one in sources}

@@ -26,9 +26,6 @@ from pipelines.capability import METHODS
 from pipelines.columns import UtcTime, is_sha, metadata, now, one_of
 from pipelines.contents import artifacts, templates
 
-HEAD = "0006"
-"""The newest migration; here, so that asking whether a database is current needs no Alembic."""
-
 backbones = Table(
     "backbone",
     metadata,

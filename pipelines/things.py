@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, TextClause, text
-
-from pipelines.lookup import SEVERAL, SHOWN, UnknownId, is_prefix
+from pipelines.ids import SEVERAL, SHOWN, UnknownId, is_prefix
+from pipelines.reader import Reader
 
 Kind = Literal[
     "prompt", "run", "dataset", "backbone", "template", "predictions", "adapter", "checkpoint"
@@ -30,33 +29,33 @@ class Thing(NamedTuple):
     id: str
 
 
-def find(connection: Connection, given: str, kinds: Sequence[Kind] = KINDS) -> Thing:
+def find(reader: Reader, given: str, kinds: Sequence[Kind] = KINDS) -> Thing:
     """Return the one thing of these kinds with this id, or with these 6 or more digits of it.
 
     Raises:
         UnknownId: nothing has it, or several things have.
     """
-    found = _matches(connection, given, tuple(kinds)) if is_prefix(given) else []
+    found = _matches(reader, given, tuple(kinds)) if is_prefix(given) else []
     if len(found) != 1:
         what = " or ".join(filter(None, (", ".join(kinds[:-1]), kinds[-1])))
         raise UnknownId(what, given, [f"{kind} {one[:SHOWN]}" for kind, one in found])
     return found[0]
 
 
-def _matches(connection: Connection, given: str, kinds: tuple[Kind, ...]) -> list[Thing]:
+def _matches(reader: Reader, given: str, kinds: tuple[Kind, ...]) -> list[Thing]:
     # Not LIKE, which no index serves on SQLite. Whatever begins so sorts before "g".
-    begins = {"given": given, "beyond": f"{given}g"}
-    found = [Thing(*row) for row in connection.execute(_statement(kinds), begins)]
-    return sorted(found, key=lambda one: (kinds.index(one.kind), one.id))
+    found = reader.ask(_statement(kinds), given=given, beyond=f"{given}g")
+    things = (Thing(*row) for row in found.rows)
+    return sorted(things, key=lambda one: (kinds.index(one.kind), one.id))
 
 
 @cache
-def _statement(kinds: tuple[Kind, ...]) -> TextClause:
+def _statement(kinds: tuple[Kind, ...]) -> str:
     """Return one statement for all kinds, of which each gives its first few."""
     parts = [_first_few(f"'{one}'", PLACES[one]) for one in kinds if one in PLACES]
     if others := ", ".join(f"'{one}'" for one in kinds if one not in PLACES):
         parts.append(_first_few("artifact.kind", "artifact.sha", f" AND kind IN ({others})"))
-    return text(" UNION ALL ".join(parts))
+    return " UNION ALL ".join(parts)
 
 
 def _first_few(kind: str, column: str, only: str = "") -> str:

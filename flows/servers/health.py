@@ -45,7 +45,7 @@ def wait_for(child: Child, healthy: Callable[[], bool]) -> None:
 def answers(url: str, word: bytes = b"") -> bool:
     """Say whether a server answers, with 200, and with nothing but `word` if that is given."""
     try:
-        told = _ask(Request(url))
+        told = ask(Request(url))
     except ValueError:  # it is no URL
         return False
     return told is not None and word in {b"", told}
@@ -53,12 +53,12 @@ def answers(url: str, word: bytes = b"") -> bool:
 
 def has_pool(site: Site) -> bool:
     """Say whether Prefect's server has our work pool."""
-    return _ask(_with_login(site, "")) is not None
+    return ask(_with_login(site, "")) is not None
 
 
 def has_worker(site: Site, since: datetime) -> bool:
     """Say whether Prefect's server has heard of our worker since it was started."""
-    told = _ask(_with_login(site, "/workers/filter", b"{}"))
+    told = ask(_with_login(site, "/workers/filter", b"{}"))
     heard = [one["last_heartbeat_time"] for one in json.loads(told or b"[]")]
     return any(one and datetime.fromisoformat(one) > since for one in heard)
 
@@ -69,7 +69,8 @@ def _with_login(site: Site, path: str, body: bytes | None = None) -> Request:
     return Request(f"{site.prefect}/api/work_pools/{POOL}{path}", data=body, headers=heads)
 
 
-def _ask(request: Request) -> bytes | None:
+def ask(request: Request) -> bytes | None:
+    """Return what a server says; None where it does not answer, or with no success."""
     # A proxy that the environment names has nothing to do with this machine's own servers.
     try:
         with build_opener(ProxyHandler({})).open(request, timeout=PATIENCE) as response:

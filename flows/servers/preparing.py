@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows.servers import record
+from flows.servers import flow_runs, record
 from flows.servers.children import stop
 from flows.servers.keys import keys_at
 from flows.servers.plan import LOOPBACK, Site
@@ -49,9 +49,10 @@ def alone(home: Path, say: Callable[[str], None]) -> Iterator[int]:
     with record.held(folder / "up.lock") as mine:
         if mine is None:
             raise record.AlreadyUp(home)
-        if left := record.read(home):
+        left = record.read(home)
+        if pids := [*(left.programs.values() if left else ()), *flow_runs.alive(home).values()]:
             say("stopping what an earlier `up`, which was killed, left running")
-            stop(left.programs.values())
+            stop(pids)
         deadline = time.monotonic() + LET_GO
         while time.monotonic() < deadline:
             with record.held(folder / "servers.lock") as servers:

@@ -6,11 +6,13 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from flows.servers import health, preparing, record
+from flows import events
+from flows.servers import flow_runs, health, preparing, record, reviving
 from flows.servers.children import Child, stop
 from flows.servers.databases import mlflow_database, prefect_database
 from flows.servers.plan import Program, Site
 from flows.settings import Settings, open_lineage
+from flows.watched import Stamp, Watching
 from pipelines.locks import hold
 
 WATCH = 1.0  # seconds between two looks at what runs
@@ -67,21 +69,25 @@ class Servers:
         self._site, self._settings, self._lock = site, settings, lock
         self._clients = site.for_clients(settings)
         self._children: list[Child] = []
+        self._watching = Watching.read()
+        self._seen: Stamp = ()
 
     def start(self, runs: int | None) -> None:
         """Start side by side what can be, and the others as soon as they can; wait for all."""
         site, folder = self._site, record.folder(self._site.home)
         prefect = site.prefect_server(prefect_database())
         mlflow = site.mlflow_server(mlflow_database(site.home), folder)
+        first = self._begin(prefect)
+        third = self._begin(site.registering(self._clients, runs))
         with (
-            open_lineage(self._settings) as lineage,
+            open_lineage(self._settings) as lineage,  # whose tables may be new too
             # MLflow's server makes its tables as it starts: nobody else may do so meanwhile.
             hold(lineage.database.engine, lineage.locks, "mlflow", wait=health.LONGEST),
         ):
-            first, second = self._begin(prefect), self._begin(mlflow)
-            third = self._begin(site.registering(self._clients, runs))
+            second = self._begin(mlflow)
             health.wait_for(first, lambda: health.answers(prefect.health))
             health.wait_for(third, lambda: health.has_pool(site))
+            self._go_on()
             began, worker = datetime.now(UTC), self._begin(site.worker(self._clients))
             health.wait_for(second, lambda: health.answers(mlflow.health))
         health.wait_for(third, lambda: third.status == 0)
@@ -89,15 +95,20 @@ class Servers:
         health.wait_for(worker, lambda: health.has_worker(site, began))
 
     def watch(self, say: Callable[[str], None]) -> None:
-        """Start again what has ended.
+        """Start again what has ended; have the server look at task files that have changed.
 
         Raises:
             ProgramEnds: it does so too often.
         """
         for child in self._children:
+            if child.status is not None and not child.program.health:
+                self._go_on()  # the next worker knows nothing of the runs of this one
             if said := child.watch():
                 say(said)
                 self.told(healthy=True)
+        if (seen := self._watching.stamp()) != self._seen:
+            self._seen = seen
+            events.tell_changed("task-files", self._clients)
 
     def told(self, healthy: bool) -> record.Record:
         """Tell other commands what is up, and return it."""
@@ -114,9 +125,16 @@ class Servers:
         """Stop all: the worker first, so that its runs can still say how they ended."""
         for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(one, signal.SIG_IGN)  # a second Ctrl-C must not leave anything running
-        stop(one.pid for one in self._children if not one.program.health)
+        workers = [one.pid for one in self._children if not one.program.health]
+        stop([*workers, *flow_runs.alive(self._site.home).values()])
         stop(one.pid for one in self._children)
         record.remove(self._site.home)
+
+    def _go_on(self) -> None:
+        """Start again the runs that have no process any more; while there is no worker."""
+        alive = flow_runs.alive(self._site.home)
+        reviving.bury(self._clients, alive)
+        reviving.revive(self._clients, alive)
 
     def _begin(self, program: Program) -> Child:
         child = Child(program, record.folder(self._site.home), self._lock)

@@ -13,7 +13,7 @@ from pipelines import guards, migrations
 from pipelines.database import migrate, use_wal
 from pipelines.doctor.finding import Finding, Home, Skipped
 from pipelines.indexes import MODELS
-from pipelines.tables import HEAD
+from pipelines.reader import HEAD
 
 PART = "schema"
 BACKUP = "put the database back from a backup"

@@ -11,7 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine
 
 from pipelines import guards
-from pipelines.tables import HEAD
+from pipelines.reader import HEAD
 
 HERE = Path(__file__).parent
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipelines.lookup import SHORTEST
+from pipelines.ids import SHORTEST
 
 PROMPT = "prompt"
 """The column that names a prompt."""

@@ -76,7 +76,9 @@ class Home:
         return Said(status, out.getvalue(), err.getvalue())
 
     def lineage(self):
-        return Lineage.open(f"sqlite:///{self.folder}/lineage.db", self.folder / "locks")
+        file = f"sqlite:///{self.folder}/lineage.db"
+        url = self.settings.get("PROMPT_TRANSFER_LINEAGE_URL", file)
+        return Lineage.open(url, self.folder / "locks")
 
     def query(self, sql):
         """Return the rows of a question to the lineage database."""
@@ -177,6 +179,17 @@ def server():
 
     with prefect_test_harness(server_startup_timeout=120):
         yield PREFECT_API_URL.value()
+
+
+@pytest.fixture(scope="session")
+def deployed(server):
+    """The same server, with all our flows."""
+    from flows.deployments import deploy_all
+    from flows.prefect_api import prefect_client
+
+    with prefect_client() as client:
+        deploy_all(client)
+    return server
 
 
 @pytest.fixture(scope="session")

@@ -3,156 +3,17 @@
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from base64 import b64encode
-from contextlib import contextmanager
-from pathlib import Path
-from typing import NamedTuple
-from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 
 import psutil
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.flows.running import lives, started, wait
+
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
-
-
-def free_port():
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
-
-
-def lives(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait(until, seconds=180):
-    deadline = time.monotonic() + seconds
-    while not (found := until()):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    return found
-
-
-class Answer(NamedTuple):
-    status: int
-    body: str
-    heads: dict
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-
-class Running:
-    """An `up` in another process, on a home of its own."""
-
-    def __init__(self, home, **settings):
-        given = {f"PROMPT_TRANSFER_{name.upper()}": value for name, value in settings.items()}
-        self.home, self.folder = home, home.folder / "servers"
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if "PREFECT" not in name},
-            **home.settings,
-            **given,
-            "PYTHONPATH": str(ROOT),
-        }
-        self.ports = free_port(), free_port()
-        self.start()
-
-    def start(self):
-        began = time.monotonic()
-        prefect, mlflow = map(str, self.ports)
-        words = ["up", "--prefect-port", prefect, "--mlflow-port", mlflow, "--json"]
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "flows", *words],
-            env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        told = ""
-        while line := self.process.stdout.readline():
-            told += line
-            if line == "}\n":
-                break
-        assert told, self.process.stderr.read()
-        self.told, self.seconds = json.loads(told), time.monotonic() - began
-        load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-        sys.stderr.write(f"\nup was healthy after {self.seconds:.1f} s; load {load}\n")
-
-    def run(self, *words):
-        """Run another command of the same home."""
-        return subprocess.run(
-            [sys.executable, "-m", "flows", *map(str, words)],
-            env=self.environment, capture_output=True, text=True, timeout=600, check=False,
-        )  # fmt: skip
-
-    @property
-    def keys(self):
-        return json.loads((self.folder / "keys.json").read_text())
-
-    @property
-    def programs(self):
-        return json.loads((self.folder / "servers.json").read_text())["programs"]
-
-    @property
-    def family(self):
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return [self.process.pid, *(one.pid for one in children)]
-
-    def ask(self, url, body=None, login=None, **heads):
-        """Ask a server; `login` is user:password."""
-        named = {name.replace("_", "-"): value for name, value in heads.items()}
-        if login:
-            named["Authorization"] = f"Basic {b64encode(login.encode()).decode()}"
-        if body is not None:
-            named["Content-Type"] = "application/json"
-            body = json.dumps(body).encode()
-        try:
-            with urlopen(Request(url, body, named), timeout=60) as answer:
-                return Answer(answer.status, answer.read().decode(), dict(answer.headers))
-        except HTTPError as error:
-            return Answer(error.code, error.read().decode(), dict(error.headers))
-
-    def prefect(self, path, body=None, **heads):
-        """Ask Prefect's server, with the password."""
-        return self.ask(f"{self.told['prefect']}/api{path}", body, self.keys["prefect"], **heads)
-
-    def mlflow(self, path, body=None, **heads):
-        """Ask MLflow's server, with the password."""
-        login = f"admin:{self.keys['mlflow']}"
-        return self.ask(f"{self.told['mlflow']}/api/2.0/mlflow{path}", body, login, **heads)
-
-    def deployment(self, flow):
-        return self.prefect(f"/deployments/name/{flow}/prompt-transfer").json
-
-    def runs(self, flow, *states):
-        wanted = {"flows": {"name": {"any_": [flow]}}}
-        if states:
-            wanted["flow_runs"] = {"state": {"type": {"any_": list(states)}}}
-        return self.prefect("/flow_runs/filter", wanted).json
-
-    def stop(self):
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.communicate(timeout=120)
-
-
-@contextmanager
-def started(home, **settings):
-    running = Running(home, **settings)
-    try:
-        yield running
-    finally:
-        if running.process.poll() is None:
-            running.stop()
 
 
 @pytest.fixture(scope="module")

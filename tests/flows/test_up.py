@@ -22,6 +22,7 @@ from flows.servers.preparing import alone, site
 from flows.servers.record import Record
 from flows.settings import Settings
 
+ROOT = Path(__file__).parents[2]
 SECRET = "s3cret"
 
 
@@ -359,6 +360,16 @@ def test_status_answers_when_nothing_is_up(home):
     assert said.status == people.status == 0
     assert [one["healthy"] for one in said.json["servers"]] == [False, False]
     assert people.out.split()[3:] == ["prefect", "down", "mlflow", "down"]
+
+
+def test_prefect_finds_a_home_and_does_not_warn_of_one_that_is_not_there_yet(tmp_path):
+    given = {"PROMPT_TRANSFER_HOME": str(tmp_path / "deep" / "home"), "PYTHONPATH": str(ROOT)}
+    clean = {name: value for name, value in os.environ.items() if "PREFECT" not in name}
+    said = subprocess.run(
+        [sys.executable, "-m", "flows", "status"],
+        env=clean | given, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert said.stderr == ""
 
 
 def test_no_password_of_a_database_is_shown_by_status(home):

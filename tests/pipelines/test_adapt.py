@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from pipelines.adapt import NotASource, UnknownStart, adapt
+from pipelines.ids import UnknownId
 from pipelines.inputs import TooLong
 from pipelines.learn import learn
-from pipelines.lookup import UnknownId
 from pipelines.prompts import WrongBackbone
 from pipelines.teach import teach
 

@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from pipelines.columns import now
 from pipelines.contents import artifacts
 from pipelines.edges import edges as edge_table
-from pipelines.lookup import UnknownId
+from pipelines.ids import UnknownId
 from pipelines.questions import ancestry, descent
 from pipelines.records import MULTITASK
 from pipelines.tables import backbones, prompts, run_prompts, runs

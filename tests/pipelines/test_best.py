@@ -2,11 +2,11 @@ import re
 from dataclasses import asdict, replace
 
 import pytest
-from sqlalchemy.event import listen
 
 from pipelines import registration
 from pipelines.best import Wanted, best_of_all, ranking
 from pipelines.frame import best_prompts
+from pipelines.reader import Reader
 from pipelines.records import MULTITASK
 
 
@@ -158,16 +158,22 @@ def test_all_tasks_have_their_best_and_a_table_has_the_same(lineage, world):
 
 def test_the_answer_is_read_from_an_index(lineage, world):
     world.train(lineage, "rte", "p", 60.0)
-    with lineage.database.reading() as connection:
-        if connection.dialect.name != "sqlite":
+    asked = []
+
+    class Overheard(Reader):
+        def ask(self, sql, **binds):
+            asked.append((sql, binds))
+            return super().ask(sql, **binds)
+
+    with lineage.database.asking() as reader:
+        if reader.dialect != "sqlite":
             return  # PostgreSQL reads small tables whole, whatever indexes they have
-        asked = []
-        listen(connection, "before_cursor_execute", lambda *said: asked.append(said[2:4]))
-        ranking(connection, "rte")
-        best_of_all(connection)
-        assert [statement[:4] for statement, _ in asked] == ["BEGI", "SELE", "WITH"]
-        for statement, values in asked[1:]:
-            plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)
-            steps = [row[-1] for row in plan]
+        ranking(Overheard(*vars(reader).values()), "rte")
+        best_of_all(Overheard(*vars(reader).values()))
+        assert len(asked) == 2
+        for statement, values in asked:
+            steps = [
+                row[-1] for row in reader.ask(f"EXPLAIN QUERY PLAN {statement}", **values).rows
+            ]
             assert any("ix_score_best" in step for step in steps)
             assert not [step for step in steps if re.match(r"SCAN (score|run|prompt)\b", step)]

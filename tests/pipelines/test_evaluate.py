@@ -8,9 +8,9 @@ import pytest
 from mpt.evaluate import decode, rank
 from pipelines.adapt import adapt
 from pipelines.evaluate import NoPrompt, evaluate
+from pipelines.ids import UnknownId
 from pipelines.inputs import OnlyTestRows, TooLong
 from pipelines.learn import learn
-from pipelines.lookup import UnknownId
 from pipelines.prompts import WrongBackbone, WrongTask, vector
 from pipelines.teach import teach
 

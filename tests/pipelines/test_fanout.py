@@ -10,7 +10,7 @@ from mpt.peft_format import unpack
 from pipelines import fanout
 from pipelines.adapt import adapt
 from pipelines.fanout import fan_out
-from pipelines.lookup import UnknownId
+from pipelines.ids import UnknownId
 from pipelines.teach import teach
 
 TARGETS = ("mini_dining", "mini_order", "mini_pursuit")

@@ -11,9 +11,9 @@ from pipelines.adapt import NotASource, UnknownStart, adapt
 from pipelines.evaluate import evaluate
 from pipelines.exam import Exam, answer
 from pipelines.group import adapt_group, train_group
+from pipelines.ids import UnknownId
 from pipelines.importing import digest, take_in
 from pipelines.inputs import TooLong
-from pipelines.lookup import UnknownId
 from pipelines.prompts import WrongBackbone
 from pipelines.registration import candidates
 from pipelines.spec import ImportSpec

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from pipelines.columns import now
-from pipelines.lookup import UnknownId
+from pipelines.ids import UnknownId
 from pipelines.questions import impact, shared
 from pipelines.records import MULTITASK
 from pipelines.registry_tables import registrations

@@ -7,9 +7,9 @@ import torch
 
 from mpt.initial import vocabulary
 from mpt.prompt import MultitaskPrompt
+from pipelines.ids import UnknownId
 from pipelines.inputs import TooLong
 from pipelines.learn import WrongTeachers, learn
-from pipelines.lookup import UnknownId
 from pipelines.prompts import WrongBackbone
 from pipelines.teach import teach
 from pipelines.training import generator

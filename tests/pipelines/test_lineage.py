@@ -9,9 +9,9 @@ from sqlalchemy.exc import IntegrityError
 
 from pipelines.contents import artifacts, templates
 from pipelines.edges import edges
+from pipelines.ids import UnknownId
 from pipelines.lineage import Lineage, NothingMade, Overtaken
 from pipelines.locks import Busy
-from pipelines.lookup import UnknownId
 from pipelines.recording import BadInterval, BadScore, ScoreInfo
 from pipelines.records import MULTITASK, TemplateInfo, combined
 from pipelines.tables import datasets, prompts, runs, scores

@@ -8,7 +8,7 @@ from pipelines import migrations
 from pipelines.database import connect, is_current
 from pipelines.indexes import MODELS
 from pipelines.lineage import Lineage
-from pipelines.tables import HEAD
+from pipelines.reader import HEAD
 
 OPEN = """
 import sys

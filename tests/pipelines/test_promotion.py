@@ -1,6 +1,7 @@
 """Who becomes champion: by real answers in a real store, on both databases."""
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier
@@ -287,3 +288,27 @@ def test_mlflow_is_to_be_told_of_each_move_once(train, promote, lineage):
         (one,) = registration.candidates(connection, first)
         due = [item for item in outbox.due(connection, "registry", 99) if item.what == "champion"]
     assert [item.subject for item in due] == [one.model_name]
+
+
+def test_who_closes_a_version_waits_for_who_crowns_it_and_both_get_their_way(
+    train, promote, lineage
+):
+    first, better = train("first", 120), train("better", 150)
+    promote(first)
+    with lineage.database.reading() as connection:
+        (champion,), (one,) = (registration.candidates(connection, sha) for sha in (first, better))
+
+    def close():
+        with lineage.database.writing() as connection:
+            registration.close(connection, champion, version=1)
+
+    decided = standing.Decision("promoted", before=first, evidence={})
+    with ThreadPoolExecutor(1) as pool:
+        with lineage.database.writing() as connection:
+            outbox.ask(connection, "registry", "champion", one.model_name)  # as `crown` begins
+            closed = pool.submit(close)
+            time.sleep(0.5)  # it is under way, and waits
+            standing.crown(connection, one, decided)
+        closed.result()
+    assert [standing_of(lineage, sha) for sha in (first, better)] == ["archived", "champion"]
+    assert lineage.version(first, "rte") == f"{one.model_name}/1"

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from pipelines.lookup import UnknownId
+from pipelines.ids import UnknownId
 from pipelines.questions import (
     ancestry,
     compare,
@@ -59,8 +59,8 @@ def test_there_is_a_question_for_each_statement(questions):
 def test_a_statement_runs_through_the_driver_alone(questions, lineage, url):
     for question in questions.values():
         found = ask_driver(question, url)
-        with lineage.database.reading() as connection:
-            expected = ask(connection, question.name, question.binds)
+        with lineage.database.asking() as reader:
+            expected = ask(reader, question.name, question.binds)
         assert bare(found) == bare(expected.rows)
         assert found or question.name == "matrix"
 
