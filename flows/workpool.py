@@ -19,8 +19,8 @@ from flows.job_settings import JobSettings
 from flows.room import room
 from flows.settings import BadSetting, open_lineage
 from flows.supervisor import ATTEMPTS, JobDied, supervise
+from pipelines.ids import UnknownId
 from pipelines.job import Job
-from pipelines.lookup import UnknownId
 
 POLL = 2.0  # seconds
 

@@ -15,9 +15,9 @@ from flows.errors import exit_status
 from flows.job_log import NoLog, find_log
 from flows.steps import TRANSIENT
 from flows.supervisor import JobDied, supervise
+from pipelines.ids import UnknownId
 from pipelines.job import Job
 from pipelines.locks import Busy
-from pipelines.lookup import UnknownId
 from pipelines.spec import TeachSpec
 from pipelines.teach import teach
 
