@@ -19,7 +19,9 @@ demo: $(READY)  ## the main job on the built-in tasks and backbone
 test: $(READY)  ## all tests: no network, no GPU, no server
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
+# Ray, Dask and Kubernetes' schemas are large, and only these tests use them.
 test-servers: $(READY)  ## what takes long: real servers and clusters, on loopback, and many kills
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev,ray,dask]" kubernetes-validate -c constraints.txt
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m servers
 
 lint: $(READY)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flows import display
+from flows.isolation import open_for_checks
 from flows.settings import open_services
 from pipelines.baseline import check_baseline
 from pipelines.baseline_spec import BaselineSpec
@@ -32,7 +33,7 @@ def run_baselines(specs: Sequence[BaselineSpec]) -> list[BaselineScores]:
         LookupError: a task or the backbone is unknown.
         ValueError: rows are missing or wrong, or a method does not work there; nothing is trained.
     """
-    with open_services() as svc:
+    with open_for_checks() as svc:
         for spec in specs:
             check_baseline(spec, svc)
     from flows.baselines import baselines

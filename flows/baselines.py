@@ -3,6 +3,7 @@
 import prefect
 
 from flows.jobs import FLOW, later, settle
+from flows.line import SWEEP
 from flows.steps import baseline_step, check_baselines_step, evaluate_step
 from pipelines.baseline_spec import BaselineSpec
 from pipelines.outcome import Baselines
@@ -17,9 +18,12 @@ def baselines(specs: list[BaselineSpec]) -> Baselines:
         JobsFailed: after every job has ended, if any of them failed.
     """
     check_baselines_step(specs)
-    jobs = [later(baseline_step, spec) for spec in specs]
+    jobs = [later(baseline_step, spec, rank=SWEEP) for spec in specs]
     first = {spec.task: spec for spec in reversed(specs)}
-    plain = {task: later(evaluate_step, _majority(spec), None) for task, spec in first.items()}
+    plain = {
+        task: later(evaluate_step, _majority(spec), None, rank=SWEEP)
+        for task, spec in first.items()
+    }
     parts = {f"{spec.task} by {spec.method}": [job] for spec, job in zip(specs, jobs, strict=True)}
     settle(parts | {f"{task} by majority": [job] for task, job in plain.items()}, "baselines")
     majority = {task: job.result() for task, job in plain.items()}

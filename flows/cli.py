@@ -51,6 +51,9 @@ for where, commands in {
         "shared": "Say which runs share an input.",
         "failures": "Say which runs failed or were abandoned, and how to go on.",
     },
+    "flows.logs": {
+        "logs": "Print what a run's job said, also one that was killed.",
+    },
     "flows.own_tasks": {
         "app": "List all tasks, or describe one; propose or check one of your own.",
     },

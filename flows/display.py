@@ -78,7 +78,11 @@ class Display:
                 if not self._console.is_terminal:
                     seconds = monotonic() - began
                     line = f"{job}: {ended} in {seconds:.0f} s, {self._done}/{self._total} steps"
-                    self._console.print(line, soft_wrap=True, markup=False, highlight=False)
+                    self.say(line)
+
+    def say(self, line: str) -> None:
+        """Print a line, above the bars."""
+        self._console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def _step(self, bar: TaskID, step: int, loss: float) -> None:
         note = f"loss {loss:.3f}" if math.isfinite(loss) else ""
@@ -124,3 +128,9 @@ def counted(stage: str, task: str, seed: int, steps: int) -> Iterator[None]:
         return
     with _current[-1].counted(f"{stage} {task} seed {seed}", steps):
         yield
+
+
+def say(line: str) -> None:
+    """Print a line, if anybody watches."""
+    for display in _current[-1:]:
+        display.say(line)

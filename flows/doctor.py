@@ -10,7 +10,7 @@ from cyclopts import Parameter
 
 from flows.errors import OURS, WRONG
 from flows.options import Common, print_json
-from flows.settings import LineageDown, Settings
+from flows.settings import LineageDown, Settings, open_store
 
 if TYPE_CHECKING:
     from pipelines.doctor.finding import Finding, Home, Skipped
@@ -68,23 +68,24 @@ def _home(settings: Settings) -> Iterator["Home"]:
     from pipelines.database import connect
     from pipelines.doctor.finding import Home
     from pipelines.lineage import Lineage
+    from pipelines.places import Folder
     from pipelines.promotion import review
     from pipelines.registry import Registry
-    from pipelines.store import Store
 
     # Not `Lineage.open`, which migrates.
     lineage = Lineage(connect(settings.lineage), settings.home / "locks", sinks=settings.sinks)
-    store = Store(settings.home / "store")
+    store = open_store(settings)
     registry = Registry(lineage, store, settings.mlflow, settings.home.resolve() / "mlflow")
     tell: dict[Sink, Callable[[], Delivered]] = {
         "gate": lambda: review(lineage, store),
         "registry": registry.publish_pending,
     }
     tell |= {sink: lambda: send_events(lineage) for sink in settings.sinks}
-    checkpoints = settings.home / "checkpoints"
-    folders = [store.folder, checkpoints, settings.home / "cache"]
+    folders = [settings.home / name for name in ("checkpoints", "cache")]
+    if isinstance(store.place, Folder):
+        folders.append(store.place.root)
     try:
-        yield Home(lineage, registry, checkpoints, folders, tell, _noting())
+        yield Home(lineage, registry, settings.home / "checkpoints", folders, tell, _noting())
     finally:
         lineage.close()
 

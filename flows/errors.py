@@ -16,7 +16,7 @@ class JobsFailed(Exception):
     """
 
     def __init__(self, failed: dict[str, BaseException], total: int, what: str) -> None:
-        reasons = "; ".join(f"{name}: {_first_line(error)}" for name, error in failed.items())
+        reasons = "; ".join(f"{name}: {one_line(error)}" for name, error in failed.items())
         super().__init__(
             f"{len(failed)} of {total} {what} failed ({reasons}): mend that and run the same "
             "again; finished runs are found in lineage and not repeated"
@@ -70,5 +70,6 @@ def usage(error: CycloptsError) -> str:
     return f"--{explain(cause)}" if isinstance(cause, ValidationError) else str(error)
 
 
-def _first_line(error: BaseException) -> str:
+def one_line(error: BaseException) -> str:
+    """Return class and message of an error, without a full stop."""
     return f"{type(error).__name__}: {error}".partition("\n")[0].rstrip(". ")

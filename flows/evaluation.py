@@ -2,14 +2,12 @@
 
 import prefect
 
-from flows import display
+from flows.isolation import open_for_checks
 from flows.jobs import FLOW
 from flows.outcomes import left_behind
 from flows.queries import NoPrompt
-from flows.settings import open_services
-from flows.steps import EVALUATION, STEP
+from flows.steps import STEP, evaluated
 from pipelines.best import Wanted
-from pipelines.evaluate import evaluate as evaluate_stage
 from pipelines.outcome import Evaluated
 from pipelines.services import Services
 from pipelines.spec import EvaluateSpec
@@ -18,11 +16,9 @@ from pipelines.spec import EvaluateSpec
 @prefect.task(task_run_name="evaluate-{spec.task}-{spec.method}-seed{spec.seed}", **STEP)
 def evaluate_named_step(spec: EvaluateSpec, prompt: str) -> str:
     """Test the prompt that a person named, or none; return the run id."""
-    with (
-        display.counted("evaluate", spec.task, spec.seed, EVALUATION),
-        open_services() as svc,
-    ):
-        return evaluate_stage(spec, _digest(spec, prompt, svc), svc)
+    with open_for_checks() as svc:
+        digest = _digest(spec, prompt, svc)
+    return evaluated(spec, digest)
 
 
 def _digest(spec: EvaluateSpec, prompt: str, svc: Services) -> str | None:

@@ -48,14 +48,13 @@ def export(prompt: str, /, *, to: Path, fused: str | None = None, common: Shared
     common = common or Common()
     settings = common.use()
     from flows.environment import environment
-    from flows.settings import open_lineage
+    from flows.settings import open_lineage, open_store
     from pipelines.exporting import export as write
     from pipelines.exporting import remember
-    from pipelines.store import Store
 
     with open_lineage(settings) as lineage:
         record = lineage.get_prompt(prompt)
-        done = write(record, to, fused, Store(settings.home / "store"))
+        done = write(record, to, fused, open_store(settings))
         remember(done, record, environment("cpu"), lineage)
     if common.json:
         print_json(asdict(done))

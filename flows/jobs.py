@@ -1,75 +1,71 @@
-"""Jobs that are submitted and waited for; the shapes in which flows keep them."""
+"""Jobs that are planned and waited for; the shapes in which flows keep them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from prefect.futures import wait
-from prefect.task_runners import ThreadPoolTaskRunner
-
-from flows import stopping
+from flows import watching
+from flows.engines import at_once, task_runner
 from flows.errors import JobsFailed
-from flows.settings import Settings
+from flows.line import FULL
+from flows.planned import Planned, dispatch
 from flows.steps import evaluate_step, publish_step
 from pipelines.outcome import Trial
 from pipelines.spec import EvaluateSpec
 
-Future = Any  # a PrefectFuture; steps take one where they declare its result
-FLOW: dict[str, Any] = {
-    "persist_result": False,
-    # Prefect's own default is a thread for each job: all of them at once.
-    "task_runner": ThreadPoolTaskRunner(max_workers=Settings.read().workers),
-}
+FLOW: dict[str, Any] = {"persist_result": False}
 
 
 class Jobs(NamedTuple):
     """A prompt being trained, and its test, which waits for it."""
 
-    trained: Future
-    tested: Future
+    trained: Planned
+    tested: Planned
 
     def result(self) -> Trial:
         """Return the ids of both runs."""
         return Trial(trained=self.trained.result(), tested=self.tested.result())
 
 
-def later(step: Any, *given: Any) -> Future:
-    """Submit a job; of what its step declares it may be given futures."""
-    return step.submit(*given)  # Prefect's types do not know that
+def later(step: Any, *given: Any, rank: int = FULL) -> Planned:
+    """Plan a job; of what its step declares it may be given what other planned steps return."""
+    return Planned(step, given, rank)
 
 
-def tested(tests: Sequence[EvaluateSpec], trained: Sequence[Future]) -> list[Jobs]:
-    """Submit the test of each training.
-
-    A job that waits holds a worker: submit all trainings before any test.
-    """
+def tested(tests: Sequence[EvaluateSpec], trained: Sequence[Planned]) -> list[Jobs]:
+    """Plan the test of each training, as urgent as that is."""
     return [
-        Jobs(run, later(evaluate_step, test, run)) for test, run in zip(tests, trained, strict=True)
+        Jobs(run, later(evaluate_step, test, run, rank=run.rank))
+        for test, run in zip(tests, trained, strict=True)
     ]
 
 
-def wait_for(parts: dict[str, list[Future]]) -> None:
-    """Wait for all jobs of all parts, and pass a stop on to them."""
-    with stopping.passed_on():
-        wait([future for jobs in parts.values() for future in jobs])
+def wait_for(parts: dict[str, list[Planned]]) -> None:
+    """Run all jobs of all parts, and pass a stop on to them."""
+    jobs = [job for some in parts.values() for job in some]
+    dispatch(jobs, task_runner(), at_once(), watching.Progress())
 
 
-def settle(parts: dict[str, list[Future]], what: str) -> None:
-    """Wait for all jobs of all parts; then fail if any did.
+def settle(parts: dict[str, list[Planned]], what: str) -> None:
+    """Run all jobs of all parts; then fail if any did.
 
     Raises:
         JobsFailed: with the first error of each part that failed.
     """
     wait_for(parts)
-    errors = {name: _error(jobs) for name, jobs in parts.items()}
-    if failed := {name: error for name, error in errors.items() if error}:
+    if failed := watching.errors_of(parts):
         publish_step()  # what the others made is done
+        watching.show(parts, what)
+        watching.tell(failed)
         raise JobsFailed(failed, len(parts), what)
 
 
-def _error(jobs: Sequence[Future]) -> BaseException | None:
-    """Return the error of the first job that failed, if one did."""
-    for job in jobs:
-        if not job.state.is_completed():
-            error: BaseException = job.state.result(raise_on_failure=False)
-            return error
-    return None
+def finish(parts: dict[str, list[Planned]], what: str) -> str:
+    """Run all jobs of all parts, and show what they made; see `settle`.
+
+    Returns:
+        Why the model registry lacks their prompts; nothing, if it has them.
+    """
+    settle(parts, what)
+    unregistered: str = publish_step()
+    watching.show(parts, what)
+    return unregistered

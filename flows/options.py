@@ -22,7 +22,7 @@ class Common:
     data
         Folder of task rows, DIR/TASK/SPLIT.jsonl; without it they come from the hub.
     workers
-        Jobs at once; they share the cores [default: 1].
+        Jobs at once; they share the cores [default: as GPUs have room, else 1].
     json
         Print JSON on stdout.
     """

@@ -8,8 +8,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from flows.isolation import open_for_checks
 from flows.queries import source_for, source_prompt
-from flows.settings import open_services
 from pipelines.baseline_spec import BaselineSpec
 from pipelines.check import check, check_few_shot
 from pipelines.group_spec import GroupSpec, MemberSpec
@@ -70,7 +70,7 @@ def order_transfer(spec: TransferSpec) -> Order:
     Raises:
         LookupError, ValueError: it cannot run as it is.
     """
-    with open_services() as svc:
+    with open_for_checks() as svc:
         check(spec, svc)
         content = _content([*spec.sources, *spec.targets], [spec.backbone], spec.precision, svc)
         if few := spec.few_shot:
@@ -89,7 +89,7 @@ def order_learn(spec: TransferSpec) -> Order:
     Raises:
         LookupError, ValueError: they cannot be trained as they are.
     """
-    with open_services() as svc:
+    with open_for_checks() as svc:
         check(spec, svc)
         content = _content(spec.sources, [spec.backbone], spec.precision, svc)
     return Order("learn-source", {"spec": spec}, _source_steps(spec), content)
@@ -102,7 +102,7 @@ def order_adapt(specs: Sequence[AdaptSpec], named: str) -> Order:
         LookupError: a task or the prompt is unknown.
         ValueError: rows are missing or wrong, or the prompt does not fit.
     """
-    with open_services() as svc:
+    with open_for_checks() as svc:
         source = source_for(specs, named, svc)
         backbones = [spec.backbone for spec in specs]
         content = _content([spec.task for spec in specs], backbones, specs[0].precision, svc)
@@ -119,7 +119,7 @@ def order_adapt_group(spec: GroupSpec, named: str) -> Order:
         LookupError: a task or the prompt is unknown.
         ValueError: rows are missing or wrong, or the prompt does not fit.
     """
-    with open_services() as svc:
+    with open_for_checks() as svc:
         source = source_for([spec], named, svc)
         content = _content(spec.tasks, [spec.backbone], spec.precision, svc)
     from flows.steps import EVALUATION
@@ -139,7 +139,7 @@ def order_few_shot(plan: FewShotPlan, named: str | None) -> Order:
         LookupError: a task, the backbone or the prompt is unknown.
         ValueError: the examples, labels or lengths do not suit the backbone.
     """
-    with open_services() as svc:
+    with open_for_checks() as svc:
         front = None
         if named:
             backbone = svc.backbone(plan.backbone, plan.precision)

@@ -102,14 +102,14 @@ def compare(a: str, b: str, /, *, form: Forms = None, common: Shared = None) -> 
         Another one.
     """
     from flows.answer_tables import show_compare
+    from flows.settings import open_store
     from pipelines import questions
     from pipelines.pairing import Pairing
-    from pipelines.store import Store
 
     common = common or Common()
     settings = common.use()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")  # a question waits for no network
-    pair = Pairing(Store(settings.home / "store"), settings.data).interval
+    pair = Pairing(open_store(settings), settings.data).interval
     _ask(lambda database: questions.compare(database, a, b, pair), show_compare, form, common)
 
 

@@ -13,11 +13,10 @@ from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
 from flows.named import candidates_of
-from flows.settings import Settings, open_lineage
+from flows.settings import Settings, open_lineage, open_store
 from pipelines.serving import model_folder
 from pipelines.serving.loader import open_model
 from pipelines.serving.served import served
-from pipelines.store import Store
 
 STOP_WAIT = 10.0  # seconds that a server has to end
 
@@ -53,7 +52,7 @@ def run_server(prompts: Sequence[str], host: str, port: int, settings: Settings)
     """
     with open_lineage(settings) as lineage:
         found = candidates_of(prompts, lineage)
-    store = Store(settings.home / "store")
+    store = open_store(settings)
     _check_port(host, port)
     with TemporaryDirectory(prefix="prompt-transfer-") as folder:
         card = model_folder.write(Path(folder), [served(one, store) for one in found])

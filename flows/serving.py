@@ -66,16 +66,15 @@ def bundle(*prompts: str, to: Path, common: Shared = None) -> None:
     if not prompts:
         raise NoPrompts("bundle")
     from flows.named import candidates_of
-    from flows.settings import open_lineage
+    from flows.settings import open_lineage, open_store
     from pipelines.exporting import check_folder
     from pipelines.serving import model_folder
     from pipelines.serving.served import served
-    from pipelines.store import Store
 
     check_folder(to)
     with open_lineage(settings) as lineage:
         found = candidates_of(prompts, lineage)
-    card = model_folder.write(to, [served(one, Store(settings.home / "store")) for one in found])
+    card = model_folder.write(to, [served(one, open_store(settings)) for one in found])
     if common.json:
         print_json({"folder": str(to), "names": card.names, **card.model_dump(mode="json")})
     else:

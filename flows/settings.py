@@ -4,21 +4,18 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from flows.endpoint import checked
 
 if TYPE_CHECKING:
-    from mpt.backbone import Backbone
-    from pipelines.inputs import TaskInput
     from pipelines.lineage import Lineage
     from pipelines.outbox import Sink
     from pipelines.reader import Asked
     from pipelines.registry import Registry
-    from pipelines.services import Services
+    from pipelines.services import Progress, Services
+    from pipelines.store import Store
 
 PREFIX = "PROMPT_TRANSFER_"
 
@@ -57,12 +54,14 @@ class Settings:
     """Folder of task rows, <task>/<split>.jsonl and the like; without it they come from the hub."""
     lineage_url: str = ""
     """SQLAlchemy URL; empty is a SQLite file in `home`."""
+    store_url: str = ""
+    """Of prompts and checkpoints: s3://bucket/path and so on; empty is a folder in `home`."""
     mlflow_url: str = ""
     """MLflow tracking URI; empty is a SQLite file in `home`."""
     device: str = "auto"
     """cpu, cuda, cuda:1, ...; auto is the first GPU, if there is one."""
-    workers: int = 1
-    """Jobs at once in a fan-out; they share the cores."""
+    workers: int = 0
+    """Jobs at once, which share the cores; 0 is as many as there is room for on GPUs, else one."""
     openlineage: str = ""
     """A file, or an http(s) URL, for events of OpenLineage; empty sends none."""
 
@@ -76,8 +75,8 @@ class Settings:
         given = {
             name: os.environ.get(f"{PREFIX}{name.upper()}", "") for name in cls.__annotations__
         }
-        workers = given["workers"] or "1"
-        if not workers.isdecimal() or int(workers) < 1:
+        workers = given["workers"]
+        if workers and (not workers.isdecimal() or int(workers) < 1):
             raise BadSetting("workers", workers, "a whole number, 1 or more")
         data = Path(given["data"]) if given["data"] else None
         if data and not data.is_dir():
@@ -89,9 +88,10 @@ class Settings:
             home=home,
             data=data,
             lineage_url=given["lineage_url"],
+            store_url=given["store_url"],
             mlflow_url=given["mlflow_url"],
             device=given["device"] or "auto",
-            workers=int(workers),
+            workers=int(workers or 0),
             openlineage=checked(given["openlineage"]),
         )
 
@@ -113,7 +113,7 @@ class Settings:
 
 def prepare_environment(settings: Settings) -> None:
     """Set what Prefect, MLflow and the numerical libraries read once, when they are imported."""
-    threads = max(1, (os.cpu_count() or 1) // settings.workers)
+    threads = max(1, (os.cpu_count() or 1) // (settings.workers or 1))
     wanted = {
         "PREFECT_HOME": str(settings.home.resolve() / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -176,25 +176,48 @@ def open_questions(settings: Settings | None = None) -> Iterator["Asked"]:
         yield lineage.database
 
 
-@contextmanager
-def open_services() -> Iterator["Services"]:
-    """Open the services of this process, and close them after."""
-    from flows import display
-    from flows.environment import environment
-    from pipelines.services import Services
+def open_store(settings: Settings) -> "Store":
+    """Return where prompts are kept.
+
+    Raises:
+        BadStoreUrl: the setting names no place that can be written to safely.
+    """
+    from pipelines.places import open_place
     from pipelines.store import Store
 
+    return Store(open_place(settings.store_url or str(settings.home / "store")))
+
+
+@contextmanager
+def open_services(
+    progress: "Progress | None" = None, log: Path | None = None, device: str | None = None
+) -> Iterator["Services"]:
+    """Open the services of this process, and close them after.
+
+    Args:
+        progress: shows trainings; None is this process's own display.
+        log: the file that is to be found by the ids of the runs that are recorded.
+        device: where backbones go; None is what the settings say.
+    """
+    from flows import display, opened
+    from flows.environment import environment
+    from flows.job_log import NamedRuns
+    from pipelines.places import open_place
+    from pipelines.services import Services
+
     settings = Settings.read()
+    place = opened.device(device or settings.device)
     with open_lineage(settings) as lineage:
         yield Services(
-            backbone=lambda name, precision: _backbone(name, precision, _device(settings.device)),
-            task=lambda name: _task(name, settings.data, settings.home / "cache" / "tokens"),
-            store=Store(settings.home / "store"),
-            lineage=lineage,
+            backbone=lambda name, precision: opened.backbone(name, precision, place),
+            task=lambda name: opened.task(name, settings.data, settings.home / "cache" / "tokens"),
+            store=open_store(settings),
+            lineage=NamedRuns(lineage, log) if log else lineage,
             checkpoints=settings.home / "checkpoints",
             cache=settings.home / "cache",
-            progress=display.job,
-            environment=environment(_device(settings.device)),
+            progress=progress or display.job,
+            environment=environment(place),
+            mirror=open_place(settings.store_url) if settings.store_url else None,
         )
 
 
@@ -202,59 +225,8 @@ def open_services() -> Iterator["Services"]:
 def open_registry() -> Iterator["Registry"]:
     """Open the model registry of this process."""
     from pipelines.registry import Registry
-    from pipelines.store import Store
 
     settings = Settings.read()
     with open_lineage(settings) as lineage:
-        store = Store(settings.home / "store")
         artifacts = settings.home.resolve() / "mlflow"
-        yield Registry(lineage, store, settings.mlflow, artifacts)
-
-
-_loading = Lock()  # two threads that want the same backbone load it once
-
-
-def _backbone(name: str, precision: str, device: str) -> "Backbone":
-    with _loading:
-        return _load_backbone(name, precision, device)
-
-
-def _task(name: str, folder: Path | None, tokens: Path) -> "TaskInput":
-    import tasks
-
-    task = tasks.find(name)
-    with _loading:
-        return _load_task(name, folder, tokens, (task.definition, *tasks.stamp(task, folder)))
-
-
-@cache
-def _load_backbone(name: str, precision: str, device: str) -> "Backbone":
-    import torch
-
-    from mpt.loading import load
-
-    dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
-    return load(name, device, dtype)
-
-
-@cache
-def _load_task(
-    name: str, folder: Path | None, tokens: Path, _state: tuple[object, ...]
-) -> "TaskInput":
-    from pipelines.inputs import TaskInput
-
-    return TaskInput.open(name, folder, tokens)
-
-
-def on_accelerator() -> bool:
-    """Say whether backbones of this process run elsewhere than on a CPU."""
-    return _device(Settings.read().device) != "cpu"
-
-
-@cache
-def _device(wanted: str) -> str:
-    import torch
-
-    if wanted == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return wanted
+        yield Registry(lineage, open_store(settings), settings.mlflow, artifacts)

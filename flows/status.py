@@ -20,6 +20,7 @@ from prefect.settings import PREFECT_API_URL
 
 from flows.catalogue import FLOWS
 from flows.deployments import NAME, QUEUES
+from flows.devices import slots
 from flows.prefect_api import NoServer, ServerDown, prefect_client
 from flows.servers.health import answers
 from flows.servers.plan import POOL
@@ -126,12 +127,20 @@ def _of_prefect(client: SyncPrefectClient, mlflow: Server) -> Status:
     known = _deployed(client)
     return Status(
         servers=(prefect, mlflow, Server("worker", POOL, bool(online))),
-        slots=(Slots("flow runs", limit, max(0, limit - taken)),),
+        slots=(Slots("flow runs", limit, max(0, limit - taken)), *_of_devices()),
         queues=tuple(_queue(client, name, busy, due) for name in QUEUES),
         running=tuple(_running(one) for one in busy),
         deployments=tuple(known),
         schedules=tuple(_schedules(known, planned)),
     )
+
+
+def _of_devices() -> Iterator[Slots]:
+    """Yield what jobs may hold of this machine's GPUs, or else of its cores."""
+    shares = slots()
+    for name in dict.fromkeys(one.device for one in shares):
+        free = [one.free for one in shares if one.device == name]
+        yield Slots("cores" if name == "cpu" else f"parts of {name}", len(free), sum(free))
 
 
 def _runs(client: SyncPrefectClient, states: tuple[StateType, ...]) -> list[FlowRun]:

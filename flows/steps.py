@@ -3,27 +3,23 @@
 In this code base "task" means an NLP task, so Prefect's decorator is spelled `prefect.task`.
 """
 
-from threading import Lock
 from typing import Any
 
 import prefect
 from prefect.cache_policies import NO_CACHE
 from sqlalchemy.exc import OperationalError
 
-from flows import display
+from flows.isolation import open_for_checks
+from flows.performing import Shown, perform
 from flows.publishing import publish
 from flows.queries import source_for
-from flows.settings import open_lineage, open_services
-from pipelines.adapt import adapt
-from pipelines.baseline import baseline, check_baseline
+from flows.settings import open_lineage
+from pipelines.baseline import check_baseline
 from pipelines.baseline_spec import BaselineSpec
 from pipelines.check import check, check_few_shot
-from pipelines.evaluate import evaluate
-from pipelines.fanout import fan_out
-from pipelines.few_shot import few_shot
-from pipelines.group import member, train_group
+from pipelines.group import member
 from pipelines.group_spec import GroupSpec
-from pipelines.learn import learn
+from pipelines.job import Job
 from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.records import GROUP, MULTITASK
 from pipelines.spec import (
@@ -31,9 +27,9 @@ from pipelines.spec import (
     EvaluateSpec,
     FewShotSpec,
     LearnSpec,
+    StageSpec,
     TeachSpec,
 )
-from pipelines.teach import teach
 
 TRANSIENT = (ConnectionError, TimeoutError, OperationalError)
 EVALUATION = 10  # training steps that a test takes about as long as
@@ -57,57 +53,53 @@ STEP: dict[str, Any] = {
 @prefect.task(task_run_name="check", **STEP)
 def check_step(spec: TransferSpec) -> None:
     """Refuse what cannot run, before anything is trained."""
-    with open_services() as svc:
+    with open_for_checks() as svc:
         check(spec, svc)
 
 
 @prefect.task(task_run_name="check-few-shot", **STEP)
 def check_few_shot_step(plan: FewShotPlan, front: str | None) -> None:
     """Refuse what cannot run, before anything is trained."""
-    with open_services() as svc:
+    with open_for_checks() as svc:
         check_few_shot(plan, front, svc)
 
 
 @prefect.task(task_run_name="find-source", **STEP)
 def find_source_step(specs: list[AdaptSpec] | list[GroupSpec], named: str) -> str:
     """Return the digest of the source prompt that a person named; refuse what cannot run."""
-    with open_services() as svc:
+    with open_for_checks() as svc:
         return source_for(specs, named, svc)
 
 
 @prefect.task(task_run_name="teach-{spec.task}-seed{spec.seed}", **STEP)
 def teach_step(spec: TeachSpec) -> str:
     """Tune a vanilla prompt; return its run id."""
-    with display.counted("teach", spec.task, spec.seed, spec.steps), open_services() as svc:
-        return teach(spec, svc)
+    return _alone(spec, Shown("teach", spec.task, spec.seed, spec.steps))
 
 
 @prefect.task(task_run_name="learn-seed{spec.seed}", **STEP)
 def learn_step(spec: LearnSpec, teacher_runs: list[str]) -> str:
     """Train the source prompt; return its run id."""
-    with display.counted("learn", MULTITASK, spec.seed, spec.steps), open_services() as svc:
-        teachers = [str(svc.lineage.get_run(one).prompt) for one in teacher_runs]
-        return learn(spec, teachers, svc)
+    teachers = [_prompt(one) for one in teacher_runs]
+    return _alone(spec, Shown("learn", MULTITASK, spec.seed, spec.steps), *teachers)
 
 
 @prefect.task(task_run_name="source-prompt", **STEP)
 def prompt_step(run_id: str) -> str:
     """Return the digest of the prompt that a run made."""
-    with open_lineage() as lineage:
-        return str(lineage.get_run(run_id).prompt)
+    return _prompt(run_id)
 
 
 @prefect.task(task_run_name="adapt-{spec.task}-seed{spec.seed}", **STEP)
 def adapt_step(spec: AdaptSpec, source: str) -> str:
     """Adapt the source prompt with this digest to one target; return the run id."""
-    with display.counted("adapt", spec.task, spec.seed, spec.steps), open_services() as svc:
-        return adapt(spec, source, svc)
+    return _alone(spec, Shown("adapt", spec.task, spec.seed, spec.steps), source)
 
 
 @prefect.task(task_run_name="check-baselines", **STEP)
 def check_baselines_step(specs: list[BaselineSpec]) -> None:
     """Refuse what cannot run, before anything is trained."""
-    with open_services() as svc:
+    with open_for_checks() as svc:
         for spec in specs:
             check_baseline(spec, svc)
 
@@ -116,37 +108,28 @@ def check_baselines_step(specs: list[BaselineSpec]) -> None:
 def baseline_step(spec: BaselineSpec) -> str:
     """Train and test a baseline; return its run id."""
     stage = f"baseline {spec.method}"
-    with display.counted(stage, spec.task, spec.seed, spec.steps), open_services() as svc:
-        return baseline(spec, svc)
+    return _alone(spec, Shown(stage, spec.task, spec.seed, spec.steps))
 
 
 @prefect.task(task_run_name="adapt-group-seed{spec.seed}", **STEP)
 def group_step(spec: GroupSpec, source: str) -> str:
     """Adapt the source prompt with this digest to several targets together; return the run id."""
-    with display.counted("adapt", GROUP, spec.seed, spec.steps), open_services() as svc:
-        return train_group(spec, source, svc)
+    return _alone(spec, Shown("adapt", GROUP, spec.seed, spec.steps), source)
 
 
 @prefect.task(task_run_name="member-{task}-seed{spec.seed}", **STEP)
 def member_step(spec: GroupSpec, task: str, group: str) -> str:
     """Record one task's prompt of the group that a run trained; return the run id."""
-    with open_services() as svc:
+    with open_for_checks() as svc:
         return member(spec, task, group, svc)
-
-
-_one_at_a_time = Lock()
 
 
 @prefect.task(task_run_name="side-by-side", **STEP)
 def fan_out_step(specs: list[TeachSpec | AdaptSpec], source: str | None) -> list[str | Exception]:
     """Train several prompts on one backbone at once; return each run id, or what it failed of."""
     steps = sum(spec.steps for spec in specs)
-    with (
-        _one_at_a_time,  # or two would count on the same memory
-        display.counted("side by side", MULTITASK, specs[0].seed, steps),
-        open_services() as svc,
-    ):
-        found = fan_out(specs, source, svc)
+    shown = Shown("side by side", MULTITASK, specs[0].seed, steps)
+    found = perform(Job.of(specs, [source]), shown)
     for one in found:
         if isinstance(one, TRANSIENT):
             raise one  # tried again, with the others found in lineage
@@ -165,20 +148,38 @@ def trained_step(spec: TeachSpec | AdaptSpec, found: list[str | Exception], at: 
 @prefect.task(task_run_name="few-shot-{spec.task}-draw{spec.draw.seed}", **STEP)
 def few_shot_step(spec: FewShotSpec, front: str | None) -> str:
     """Move a context of a few examples behind the prompt `front`, or none; return the run id."""
-    with display.counted("few_shot", spec.task, spec.draw.seed, spec.steps), open_services() as svc:
-        return few_shot(spec, front, svc)
+    return _alone(spec, Shown("few_shot", spec.task, spec.draw.seed, spec.steps), front)
 
 
 @prefect.task(task_run_name="evaluate-{spec.task}-{spec.method}-seed{spec.seed}", **STEP)
 def evaluate_step(spec: EvaluateSpec, trained_run: str | None) -> str:
     """Test the prompt that a run made, or none; return the run id."""
-    stage = "evaluate" if trained_run else f"evaluate {spec.method}"
-    with display.counted(stage, spec.task, spec.seed, EVALUATION), open_services() as svc:
-        prompt = svc.lineage.get_run(trained_run).prompt if trained_run else None
-        return evaluate(spec, prompt, svc)
+    return evaluated(spec, _prompt(trained_run) if trained_run else None)
+
+
+def evaluated(spec: EvaluateSpec, prompt: str | None) -> str:
+    """Run the job that tests a prompt, or none; return the run id."""
+    stage = "evaluate" if prompt else f"evaluate {spec.method}"
+    return _alone(spec, Shown(stage, spec.task, spec.seed, EVALUATION), prompt)
+
+
+def _alone(spec: StageSpec, shown: Shown, *reads: str | None) -> str:
+    job = Job.of([spec], reads)
+    (run,) = perform(job, shown)
+    prefect.get_run_logger().info("%s is run %s of job %s", shown.title, run, job.id)
+    return str(run)
+
+
+def _prompt(run_id: str) -> str:
+    with open_lineage() as lineage:
+        return str(lineage.get_run(run_id).prompt)
 
 
 @prefect.task(task_run_name="publish", **STEP)
 def publish_step() -> str:
     """Show all finished prompts to the model registry; return what went wrong, or nothing."""
     return publish()
+
+
+LIGHT = (prompt_step, member_step, trained_step, publish_step)
+"""Steps that compute nothing: they need no GPU."""

@@ -1,4 +1,4 @@
-"""Ctrl-C, and a scheduler's "terminate": jobs in other threads end too, after their step.
+"""Ctrl-C, and a scheduler's "terminate": jobs in other threads and processes end too.
 
 A signal reaches the main thread only. It would raise there, and Prefect would then wait for every
 job under way, which may be hours.
@@ -26,12 +26,17 @@ def passed_on() -> Iterator[None]:
         raise
 
 
+def check() -> None:
+    """Raise KeyboardInterrupt in a job that shall end."""
+    if _asked.is_set():
+        raise KeyboardInterrupt
+
+
 def checked(on_step: OnStep) -> OnStep:
     """Return `on_step`, which raises KeyboardInterrupt in a job that shall end."""
 
     def checking(step: int, loss: float) -> None:
-        if _asked.is_set():
-            raise KeyboardInterrupt
+        check()
         on_step(step, loss)
 
     return checking

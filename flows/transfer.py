@@ -7,8 +7,10 @@ import prefect
 
 from flows import few_shot
 from flows.fanout import trained
-from flows.jobs import FLOW, Future, Jobs, later, settle, tested, wait_for
+from flows.jobs import FLOW, Jobs, finish, later, settle, tested, wait_for
+from flows.line import FULL, SWEEP
 from flows.outcomes import left_behind
+from flows.planned import Planned
 from flows.steps import (
     check_step,
     evaluate_step,
@@ -17,7 +19,6 @@ from flows.steps import (
     learn_step,
     member_step,
     prompt_step,
-    publish_step,
 )
 from pipelines.group_spec import GroupSpec
 from pipelines.outcome import Adapted, Grouped, Learned, Target, Transferred
@@ -28,11 +29,11 @@ from pipelines.spec import AdaptSpec, EvaluateSpec
 class Sources(NamedTuple):
     """The teachers of one seed, and the source prompt, which waits for them."""
 
-    teachers: list[Future]
-    learned: Future
+    teachers: list[Planned]
+    learned: Planned
 
     @property
-    def all(self) -> list[Future]:
+    def all(self) -> list[Planned]:
         """All jobs, in their order."""
         return [*self.teachers, self.learned]
 
@@ -47,9 +48,10 @@ def learn_source(spec: TransferSpec) -> Learned:
     """
     check_step(spec)
     sources = _learn(spec)
-    settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
+    parts = {name: jobs.all for name, jobs in sources.items()}
+    unregistered = finish(parts, "source prompts")
     runs = [jobs.learned.result() for jobs in sources.values()]
-    return Learned(runs=runs, unregistered=publish_step())
+    return Learned(runs=runs, unregistered=unregistered)
 
 
 @prefect.flow(flow_run_name="adapt", **FLOW)
@@ -66,8 +68,9 @@ def adapt_target(targets: list[AdaptSpec], source: str) -> Adapted:
     """
     found = find_source_step(targets, source)
     jobs = tested([_test_of(spec, spec.task) for spec in targets], trained(targets, found))
-    settle({spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}, "targets")
-    return Adapted(trials=[job.result() for job in jobs], unregistered=publish_step())
+    parts = {spec.task: [*job] for spec, job in zip(targets, jobs, strict=True)}
+    unregistered = finish(parts, "targets")
+    return Adapted(trials=[job.result() for job in jobs], unregistered=unregistered)
 
 
 @prefect.flow(flow_run_name="adapt-group", **FLOW)
@@ -88,9 +91,9 @@ def adapt_group(spec: GroupSpec, source: str) -> Grouped:
     futures = {task: [*job] for task, job in zip(spec.tasks, jobs, strict=True)}
     wait_for(futures)
     settle({", ".join(spec.tasks): [group]}, "groups")
-    settle(futures, "targets")
+    unregistered = finish(futures, "targets")
     return Grouped(
-        group=group.result(), trials=[job.result() for job in jobs], unregistered=publish_step()
+        group=group.result(), trials=[job.result() for job in jobs], unregistered=unregistered
     )
 
 
@@ -103,30 +106,31 @@ def transfer(spec: TransferSpec) -> Transferred:
         JobsFailed: after every job has ended, if any of them failed.
     """
     check_step(spec)
-    # A job that waits holds a worker: trainings come before the tests that wait for them.
     sources = _learn(spec)
     scratch = _by_target(spec, [
-        trained([spec.scratch_spec(task, seed) for task in spec.targets], None)
+        trained([spec.scratch_spec(task, seed) for task in spec.targets], None, _rank(spec, seed))
         for seed in spec.seeds
     ])  # fmt: skip
-    prompts = [later(prompt_step, jobs.learned) for jobs in sources.values()]
+    prompts = [
+        later(prompt_step, jobs.learned, rank=jobs.learned.rank) for jobs in sources.values()
+    ]
     adapted = _by_target(spec, [
-        trained([spec.adapt_spec(task, seed) for task in spec.targets], prompt)
+        trained([spec.adapt_spec(task, seed) for task in spec.targets], prompt, _rank(spec, seed))
         for seed, prompt in zip(spec.seeds, prompts, strict=True)
     ])  # fmt: skip
-    drawn = few_shot.train(spec.few_shot, None) if spec.few_shot else {}
     jobs = {
         task: (_tests(spec, task, scratch[task]), _tests(spec, task, adapted[task]))
         for task in spec.targets
     }
     plain = {task: _plain(spec, task) for task in spec.targets}
-    shots = few_shot.test(spec.few_shot, drawn) if spec.few_shot else {}
+    shots = few_shot.drawn(spec.few_shot, None) if spec.few_shot else {}
     futures = {task: [*_futures(jobs[task]), *plain[task]] for task in spec.targets}
     futures |= {f"{task} (few-shot)": one.all for task, one in shots.items()}
-    wait_for(futures)
+    learning = {name: jobs.all for name, jobs in sources.items()}
+    wait_for(learning | futures)
     # Without its source no target can be adapted: that is one failure to tell, and not one each.
-    settle({name: jobs.all for name, jobs in sources.items()}, "source prompts")
-    settle(futures, "targets")
+    settle(learning, "source prompts")
+    unregistered = finish(futures, "targets")
     targets = [
         Target(
             task=task,
@@ -142,24 +146,31 @@ def transfer(spec: TransferSpec) -> Transferred:
         learned=learned,
         targets=targets,
         few_shot=[one.result(task) for task, one in shots.items()],
-        unregistered=publish_step(),
+        unregistered=unregistered,
     )
 
 
+def _rank(spec: TransferSpec, seed: int) -> int:
+    """Return how urgent a seed is: the first has all that a person looks at first."""
+    return FULL if seed == spec.seeds[0] else SWEEP
+
+
 def _learn(spec: TransferSpec) -> dict[str, Sources]:
-    teachers = [trained(spec.teach_specs(seed), None) for seed in spec.seeds]
-    return {
-        f"seed {seed}": Sources(runs, later(learn_step, spec.learn_spec(seed), runs))
-        for seed, runs in zip(spec.seeds, teachers, strict=True)
-    }
+    return {f"seed {seed}": _sources(spec, seed) for seed in spec.seeds}
 
 
-def _by_target(spec: TransferSpec, seeds: Sequence[Sequence[Future]]) -> dict[str, list[Future]]:
+def _sources(spec: TransferSpec, seed: int) -> Sources:
+    rank = _rank(spec, seed)
+    runs = trained(spec.teach_specs(seed), None, rank)
+    return Sources(runs, later(learn_step, spec.learn_spec(seed), runs, rank=rank))
+
+
+def _by_target(spec: TransferSpec, seeds: Sequence[Sequence[Planned]]) -> dict[str, list[Planned]]:
     """Return each target's trainings, one for each seed."""
     return {task: [jobs[at] for jobs in seeds] for at, task in enumerate(spec.targets)}
 
 
-def _tests(spec: TransferSpec, task: str, runs: Sequence[Future]) -> list[Jobs]:
+def _tests(spec: TransferSpec, task: str, runs: Sequence[Planned]) -> list[Jobs]:
     return tested([spec.evaluate_spec(task, seed, "prompt") for seed in spec.seeds], runs)
 
 
@@ -173,7 +184,7 @@ def _test_of(spec: AdaptSpec | GroupSpec, task: str) -> EvaluateSpec:
     )
 
 
-def _plain(spec: TransferSpec, task: str) -> tuple[Future, Future]:
+def _plain(spec: TransferSpec, task: str) -> tuple[Planned, Planned]:
     # Neither depends on a seed, so they are run once, under the first.
     seed = spec.seeds[0]
     return (
@@ -182,5 +193,5 @@ def _plain(spec: TransferSpec, task: str) -> tuple[Future, Future]:
     )
 
 
-def _futures(jobs: tuple[list[Jobs], list[Jobs]]) -> list[Future]:
+def _futures(jobs: tuple[list[Jobs], list[Jobs]]) -> list[Planned]:
     return [future for method in jobs for job in method for future in job]

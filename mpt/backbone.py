@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mpt.encoding import Batch, Encoded
 from mpt.fingerprint import fingerprint
+from mpt.memory import Size
 from mpt.prompt import Prefix
 from mpt.signals import Signals
 from mpt.tokenizer import declared_length
@@ -104,6 +105,11 @@ class Backbone(nn.Module, Reader):
         """Where the weights are."""
         device: torch.device = self.model.device
         return device
+
+    @property
+    def size(self) -> Size:
+        """How large it is."""
+        return Size.of(self.model.config, self.num_parameters, self.model.dtype.itemsize)
 
     @property
     def family(self) -> str:

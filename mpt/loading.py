@@ -17,6 +17,7 @@ from transformers import (
 from mpt.backbone import Backbone
 from mpt.decoder_only import DecoderOnly
 from mpt.encoder_decoder import EncoderDecoder
+from mpt.memory import Size
 from mpt.text_form import ANSWER, begin_of_text
 from mpt.tokenizer import declared_length, is_blank
 
@@ -99,6 +100,24 @@ def ruler(name: str) -> tuple[int | None, Callable[[Sequence[str]], list[int]]]:
         return [before + len(row) for row in rows]
 
     return declared_length(tokenizer, config), lengths
+
+
+def measure(name: str, dtype: torch.dtype = torch.float32) -> Size:
+    """Return how large a backbone is, from its configuration alone; no weights are read.
+
+    Raises:
+        UnknownBackbone: nothing is there, or files are missing or broken.
+        UnsupportedBackbone: it is another kind of model.
+    """
+    try:
+        config = AutoConfig.from_pretrained(_place(name))
+    except (OSError, ValueError) as error:
+        raise UnknownBackbone(name, error) from error
+    whole = _kind(config, name) is EncoderDecoder
+    auto: Any = AutoModelForSeq2SeqLM if whole else AutoModelForCausalLM
+    with torch.device("meta"):
+        model = auto.from_config(config)
+    return Size.of(config, sum(one.numel() for one in model.parameters()), dtype.itemsize)
 
 
 def _place(name: str) -> str:

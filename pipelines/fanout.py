@@ -72,7 +72,7 @@ def _that_fit(specs: Specs, source: str | None, svc: Services) -> Iterator[Specs
             for task, one in zip(tasks, more, strict=True)
         )
         answer = max(task.task.max_answer for task in tasks)
-        if group and step_bytes(backbone, rows, length, answer) > free:
+        if group and step_bytes(backbone.size, rows, length, answer) > free:
             yield group
             more = [spec]
         group = more

@@ -8,6 +8,7 @@ from pathlib import Path
 from mpt.backbone import Backbone
 from pipelines.inputs import TaskInput
 from pipelines.lineage import Lineage
+from pipelines.places import Place
 from pipelines.records import Environment
 from pipelines.store import Store
 
@@ -32,6 +33,7 @@ class Services:
         environment: where this process runs.
         batch_size: rows scored at once.
         side_by_side: trainings that take their steps together; saving one keeps all waiting.
+        mirror: where checkpoints are kept too, for other machines to go on from.
     """
 
     backbone: Callable[[str, str], Backbone]
@@ -44,3 +46,4 @@ class Services:
     environment: Environment
     batch_size: int = 64
     side_by_side: int = 1
+    mirror: Place | None = None

@@ -21,6 +21,7 @@ from pipelines.baseline_spec import BaselineSpec
 from pipelines.exam import Exam, answer
 from pipelines.group_spec import GroupSpec
 from pipelines.intervals import mean_of
+from pipelines.mirrored import Mirrored
 from pipelines.recording import MadePrompt, Recording, ScoreInfo
 from pipelines.records import Kind, Request, combined
 from pipelines.services import Services
@@ -60,9 +61,7 @@ def fitting(
         svc: the outside world.
         batches: what each step draws.
     """
-    svc.checkpoints.mkdir(parents=True, exist_ok=True)
-    file = svc.checkpoints / f"{request.sha}.safetensors"
-    checkpoint = Checkpoint(file, request.sha, SHARE / svc.side_by_side)
+    checkpoint = _checkpoint(request, svc)
     schedule = Schedule(
         steps=spec.steps,
         learning_rate=spec.learning_rate,
@@ -82,6 +81,15 @@ def fitting(
     recording.trained, recording.steps = learner.num_trained, len(trained.losses)
     recording.resumed_sha = trained.resumed
     return checkpoint
+
+
+def _checkpoint(request: Request, svc: Services) -> Checkpoint:
+    svc.checkpoints.mkdir(parents=True, exist_ok=True)
+    file = svc.checkpoints / f"{request.sha}.safetensors"
+    share = SHARE / svc.side_by_side
+    if svc.mirror:
+        return Mirrored(file, request.sha, share, place=svc.mirror)
+    return Checkpoint(file, request.sha, share)
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,11 @@ MAY_IMPORT = {
     "tasks": {"charset_normalizer", "datasets", "numpy", "pyarrow", "pydantic", "sacrebleu"}
     | {"scipy", "sklearn", "yaml"},
     "pipelines": {"mpt", "tasks"}
-    | {"alembic", "attr", "matplotlib", "mlflow", "numpy", "openlineage", "pandas"}
+    | {"alembic", "attr", "fsspec", "matplotlib", "mlflow", "numpy", "openlineage", "pandas"}
     | {"pydantic", "sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
-    | {"cyclopts", "httpx", "packaging", "prefect", "psutil", "pydantic", "rich", "sqlalchemy"}
-    | {"torch"},
+    | {"cyclopts", "httpx", "packaging", "prefect", "prefect_dask", "prefect_ray", "psutil"}
+    | {"pydantic", "ray", "rich", "sqlalchemy", "torch"},
 }
 TRANSFORMERS = {
     "mpt.attention",

@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator
 from functools import partial
-from hashlib import file_digest
 from pathlib import Path
 from time import time
 
@@ -12,7 +11,9 @@ from sqlalchemy import func, select
 
 from pipelines.contents import artifacts
 from pipelines.doctor.copies import Copy, copy_of
-from pipelines.doctor.finding import DAY, Finding, Home, written_at
+from pipelines.doctor.finding import DAY, Finding, Home, Skipped, written_at
+from pipelines.places import Folder, StoreDown
+from pipelines.store import CorruptContent, MissingContent
 from pipelines.tables import prompts, runs
 
 PART = "store"
@@ -22,14 +23,19 @@ PREFIXES = [f"{number:02x}" for number in range(256)]
 """What names in one folder of the store begin with: so much is looked at in one portion."""
 
 
-def findings(home: Home) -> Iterator[Finding]:
+def findings(home: Home) -> Iterator[Finding | Skipped]:
     """Yield what lineage names and the store does not have as it was, then what nobody names."""
     checked = 0
     for prefix in PREFIXES:
         for sha, kind in _named(home, prefix).items():
             checked += 1
             home.note(f"store: {checked:,} files checked, {PREFIXES.index(prefix)} of 256 folders")
-            if wrong := _wrong_with(home.store.path(sha), sha):
+            try:
+                wrong = _wrong_with(home, sha)
+            except StoreDown as error:
+                yield Skipped(PART, str(error))
+                return
+            if wrong:
                 yield _damaged(home, sha, kind, wrong)
     yield from _strangers(home)
 
@@ -42,15 +48,18 @@ def _named(home: Home, prefix: str) -> dict[str, str]:
         return dict(connection.execute(query.order_by(artifacts.c.sha)).tuples().all())
 
 
-def _wrong_with(path: Path, sha: str) -> str:
+def _wrong_with(home: Home, sha: str) -> str:
     try:
-        with path.open("rb") as file:
-            found = file_digest(file, "sha256").hexdigest()
-    except FileNotFoundError:
+        home.store.get(sha)
+    except MissingContent:
         return "is not in the store"
+    except CorruptContent:
+        return "has other bytes in the store than it was made with"
+    except StoreDown:
+        raise
     except OSError as error:
         return f"cannot be read from the store ({error.strerror})"
-    return "" if found == sha else "has other bytes in the store than it was made with"
+    return ""
 
 
 def _damaged(home: Home, sha: str, kind: str, wrong: str) -> Finding:
@@ -112,9 +121,15 @@ def _oldest_work(home: Home) -> float:
 
 
 def _files(home: Home) -> Iterator[tuple[Path, bool]]:
-    """Yield the files of the store that have a digest's name, and whether lineage names it."""
+    """Yield the files of the store that have a digest's name, and whether lineage names it.
+
+    Those of an object store are left alone: a list of them takes long, and their age says nothing.
+    """
+    place = home.store.place
+    if not isinstance(place, Folder):
+        return
     for prefix in PREFIXES:
-        folder = home.store.folder / prefix
+        folder = place.root / prefix
         if not folder.is_dir():
             continue
         home.note(f"store: looking for what nobody names, {PREFIXES.index(prefix)} of 256 folders")

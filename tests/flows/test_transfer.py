@@ -16,7 +16,7 @@ from pipelines.fanout import fan_out
 from pipelines.group_spec import GroupSpec
 from pipelines.locks import hold
 from pipelines.plan import TransferSpec
-from pipelines.spec import AdaptSpec
+from pipelines.spec import AdaptSpec, LearnSpec
 
 ROOT = Path(__file__).parents[2]
 DOWN = "http://127.0.0.1:9"  # nothing listens at the discard port
@@ -82,9 +82,9 @@ def test_one_bad_target_does_not_stop_the_others_and_is_named(transferred, after
 
 def test_a_job_that_breaks_is_status_4_and_the_other_target_is_finished(home, spec, server):
     # A defect of the machine: nothing that a check could see.
-    from flows import steps
+    from pipelines import job
 
-    broken = steps.adapt
+    broken = job.adapt
 
     def adapt(spec, source, svc):
         if spec.task == "cb":
@@ -92,7 +92,7 @@ def test_a_job_that_breaks_is_status_4_and_the_other_target_is_finished(home, sp
         return broken(spec, source, svc)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steps, "adapt", adapt)
+        patch.setattr(job, "adapt", adapt)
         said = home.run("run", home.write(spec))
     assert said.status == 4
     last = said.err.splitlines()[-1]
@@ -105,13 +105,13 @@ def test_a_job_that_breaks_is_status_4_and_the_other_target_is_finished(home, sp
 
 
 def test_a_source_that_fails_is_told_once_and_not_for_each_target(home, spec, server):
-    from flows import steps
+    from pipelines import job
 
     def learn(spec, teachers, svc):
         raise RuntimeError("no memory")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(steps, "learn", learn)
+        patch.setitem(job.STAGES, LearnSpec, learn)
         said = home.run("run", home.write(spec | {"targets": ["cb"]}), mlflow_url=DOWN)
     assert said.status == 4
     told = "1 of 1 source prompts failed (seed 0: RuntimeError: no memory)"
@@ -137,15 +137,7 @@ def test_a_registry_that_is_down_costs_nothing_and_gets_all_of_it_later(home, sp
 
 
 def test_two_workers_do_two_jobs_at_once_and_end(home, spec, server, transferred):
-    # A later job waits inside a worker's thread for an earlier one: that must not be for ever.
-    from prefect.task_runners import ThreadPoolTaskRunner
-
-    from flows import transfer
-
-    two = transfer.transfer.with_options(task_runner=ThreadPoolTaskRunner(max_workers=2))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(transfer, "transfer", two)
-        said = home.run("run", home.write(spec), mlflow_url=DOWN)
+    said = home.run("run", home.write(spec), mlflow_url=DOWN, workers=2)
     assert said.status == 0, said.err
     made = "SELECT task, sha FROM prompt ORDER BY sha"
     assert home.query(made) == transferred[0].query(made)
@@ -156,10 +148,12 @@ def test_two_workers_do_two_jobs_at_once_and_end(home, spec, server, transferred
     assert said.err.splitlines()[-1].endswith(" 94/94 steps")
 
 
-def test_no_worker_is_held_by_a_test_that_waits_for_its_training(transferred):
-    order = transferred[0].query("SELECT stage FROM run ORDER BY started_at")
-    stages = [stage for (stage,) in order]
-    assert set(stages[stages.index("evaluate") :]) == {"evaluate"}
+def test_what_all_targets_wait_for_goes_first_and_then_one_target_after_the_other(transferred):
+    order = transferred[0].query("SELECT stage, task FROM run ORDER BY started_at")
+    assert order[:3] == [("teach", "rte"), ("teach", "mrpc"), ("learn", "multitask")]
+    targets = [task for _, task in order[3:]]
+    assert targets == ["cola"] * 6 + ["cb"] * 6
+    assert [stage for stage, _ in order[3:7]] == ["teach", "evaluate", "adapt", "evaluate"]
 
 
 def test_specs_travel_through_prefect_as_json(spec):
@@ -238,14 +232,14 @@ def test_a_run_killed_in_source_training_goes_on_and_ends_the_same(
 def test_on_an_accelerator_targets_go_side_by_side_and_each_has_its_runs(
     server, home, spec, transferred, monkeypatch
 ):
-    monkeypatch.setattr("flows.fanout.on_accelerator", lambda: True)
+    monkeypatch.setattr("flows.fanout.has_gpus", lambda: True)
     together = []
 
     def noted(specs, source, svc):
         together.append([spec.task for spec in specs])
         return fan_out(specs, source, svc)
 
-    monkeypatch.setattr("flows.steps.fan_out", noted)
+    monkeypatch.setattr("pipelines.job.fan_out", noted)
     said = home.run("run", home.write(spec), "--json")
     assert said.status == 0, said.err
     assert together == [spec["sources"], spec["targets"], spec["targets"]]
@@ -258,7 +252,7 @@ def test_on_an_accelerator_targets_go_side_by_side_and_each_has_its_runs(
 def test_side_by_side_a_target_that_fails_is_named_and_the_others_end(
     home, spec, server, monkeypatch
 ):
-    monkeypatch.setattr("flows.fanout.on_accelerator", lambda: True)
+    monkeypatch.setattr("flows.fanout.has_gpus", lambda: True)
 
     def broken(spec, source, svc):
         if spec.task == "cola":
@@ -274,7 +268,7 @@ def test_side_by_side_a_target_that_fails_is_named_and_the_others_end(
 
 
 def test_side_by_side_what_stops_all_is_told_and_not_a_traceback(home, spec, server, monkeypatch):
-    monkeypatch.setattr("flows.fanout.on_accelerator", lambda: True)
+    monkeypatch.setattr("flows.fanout.has_gpus", lambda: True)
 
     def broken(backbone, trainings):
         raise MemoryError("no room")

@@ -39,5 +39,7 @@ def test_the_estimate_is_at_least_half_of_what_is_kept_and_at_most_three_times(
     for rows in (4, 16):
         encoded = backbone.encode(["the worst film I ever saw " * 4] * rows, ["no"] * rows, 60, 9)
         length, answer = len(encoded.input(0)) + P, len(encoded.answer(0))
-        ratio = step_bytes(backbone, rows, length, answer) / kept_bytes(backbone, rows, encoded)
+        ratio = step_bytes(backbone.size, rows, length, answer) / kept_bytes(
+            backbone, rows, encoded
+        )
         assert 0.5 < ratio < 3

@@ -147,6 +147,7 @@ def test_rows_that_are_not_those_that_were_scored_are_not_paired(answered, chang
 
 def test_answers_that_were_changed_are_told(answered, world):
     lineage, store, sides, _ = answered
-    store.path(store.put(json.dumps(sides["b"]).encode())).write_text("[]")
+    sha = store.put(json.dumps(sides["b"]).encode())
+    (store.place.root / sha[:2] / sha).write_text("[]")
     with pytest.raises(CorruptContent):
         score(lineage, world, Pairing(store, None).interval)

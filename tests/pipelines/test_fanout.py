@@ -73,7 +73,7 @@ def test_what_does_not_fit_in_memory_together_goes_one_after_the_other(
 
     together = fanout.together
     monkeypatch.setattr(fanout, "together", noted)
-    monkeypatch.setattr(fanout, "step_bytes", lambda backbone, rows, *_: rows)
+    monkeypatch.setattr(fanout, "step_bytes", lambda size, rows, *_: rows)
     monkeypatch.setattr(fanout, "free_bytes", lambda device: 11)  # rows; a target has 4 in a batch
     assert len(fan_out([specs.adapt(task=task) for task in TARGETS], source, svc)) == 3
     assert groups == [2, 1]

@@ -143,8 +143,8 @@ def test_other_examples_are_not_compared_unless_forced(train, promote, lineage, 
 
 def test_what_does_not_load_is_no_champion_and_cannot_be_forced(train, promote, store, lineage):
     lost, changed = train("lost", 150), train("changed", 150)
-    store.path(lost).unlink()
-    store.path(changed).write_bytes(b"something else")
+    (store.place.root / lost[:2] / lost).unlink()
+    (store.place.root / changed[:2] / changed).write_bytes(b"something else")
 
     for sha, said in [(lost, "is not in the store"), (changed, "it was changed after")]:
         for reason in (None, "please"):

@@ -336,7 +336,7 @@ def test_one_prompt_that_cannot_be_published_keeps_no_other_waiting(
 ):
     lost = train("rte", 1, 80.0)
     train("cb", 2, 70.0)
-    store.path(lost).unlink()
+    (store.place.root / lost[:2] / lost).unlink()
 
     delivered = open_registry().publish_pending()
     assert delivered.told == [f"{name_of(world, 'cb')}/1"]

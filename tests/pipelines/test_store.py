@@ -1,7 +1,12 @@
 import resource
+import subprocess
+import sys
+import uuid
+from pathlib import Path
 
 import pytest
 
+from pipelines.places import BadStoreUrl, Bucket, StoreDown, open_place
 from pipelines.store import BadDigest, CorruptContent, MissingContent, Store
 
 DATA = b"a prompt"
@@ -13,8 +18,12 @@ def store(tmp_path):
     return Store(tmp_path / "store")
 
 
+def path(store, sha):
+    return store.place.root / sha[:2] / sha
+
+
 def files(store):
-    return [path.name for path in store.folder.rglob("*") if path.is_file()]
+    return [path.name for path in store.place.root.rglob("*") if path.is_file()]
 
 
 def test_bytes_come_back_under_their_sha256(store):
@@ -31,7 +40,7 @@ def test_equal_bytes_are_kept_once(store):
 
 def test_a_changed_file_is_refused_and_putting_it_again_heals_it(store):
     sha = store.put(DATA)
-    store.path(sha).write_bytes(DATA + b"!")
+    path(store, sha).write_bytes(DATA + b"!")
 
     with pytest.raises(CorruptContent, match="it was changed after it was stored"):
         store.get(sha)
@@ -65,3 +74,65 @@ def test_a_full_disk_leaves_no_partial_file(store):
 
     assert files(store) == [small]
     assert len(store.get(store.put(b"x" * 200_000))) == 200_000
+
+
+@pytest.fixture(params=["folder", "file", "memory"])
+def url(request, tmp_path):
+    """The URL of a store that nobody else has."""
+    return {
+        "folder": str(tmp_path / "a folder"),
+        "file": f"file://{tmp_path}/a%20folder",
+        "memory": f"memory://{uuid.uuid4().hex}/store/",
+    }[request.param]
+
+
+def test_a_store_is_a_folder_or_a_url(url):
+    store, again = Store(open_place(url)), Store(open_place(url))
+    sha = store.put(DATA)
+    assert again.put(DATA) == sha
+    assert again.get(sha) == DATA
+    store.place.write(f"{sha[:2]}/{sha}", DATA + b"!")
+    with pytest.raises(CorruptContent, match="it was changed after it was stored"):
+        again.get(sha)
+    again.put(DATA)
+    assert store.get(sha) == DATA
+    with pytest.raises(MissingContent, match="is not in the store"):
+        store.get(SHA)
+    store.place.remove(f"{sha[:2]}/{sha}")
+    store.place.remove(f"{sha[:2]}/{sha}")
+    with pytest.raises(MissingContent):
+        again.get(sha)
+
+
+def test_a_file_url_is_that_folder(tmp_path):
+    sha = Store(open_place(f"file://{tmp_path}/a%20folder")).put(DATA)
+    assert Store(Path(tmp_path / "a folder")).get(sha) == DATA
+
+
+@pytest.mark.parametrize("url", ["ftp://there/x", "sftp://there/x", "nothing://x", "http://there"])
+def test_a_store_that_may_show_half_of_a_file_is_refused(url):
+    with pytest.raises(BadStoreUrl, match="give a folder"):
+        open_place(url)
+
+
+def test_a_store_whose_library_is_missing_says_what_to_install():
+    asks = "from pipelines.places import open_place; open_place('s3://bucket/x')"
+    hide = "import sys; sys.modules['s3fs'] = None; "
+    said = subprocess.run(
+        [sys.executable, "-c", hide + asks], capture_output=True, text=True, check=False
+    )
+    assert "BadStoreUrl" in said.stderr
+    assert "prompt-transfer[s3]" in said.stderr
+
+
+def test_a_store_that_is_down_is_told_as_such():
+    class Down:
+        def cat_file(self, name):
+            raise RuntimeError("no route")
+
+    place = Bucket(f"memory://{uuid.uuid4().hex}")
+    place._system = Down()
+    with pytest.raises(StoreDown, match="RuntimeError: no route") as told:
+        Store(place).get(SHA)
+    assert told.value.try_again
+    assert isinstance(told.value, ConnectionError)

@@ -39,6 +39,10 @@ class Patient:
     def experiment(self):
         return self.client.get_experiment_by_name(EXPERIMENT).experiment_id
 
+    def path(self, sha):
+        """Where the store has these bytes."""
+        return self.store.place.root / sha[:2] / sha
+
     def registry(self):
         """The registry as another process would open it."""
         return Registry(self.lineage, self.store, self.uri, self.folder / "mlflow")
@@ -52,7 +56,7 @@ class Patient:
             "registry": registry.publish_pending,
         }
         checkpoints = self.folder / "checkpoints"
-        folders = [self.store.folder, checkpoints, self.folder / "cache"]
+        folders = [self.store.place.root, checkpoints, self.folder / "cache"]
         note = self.notes.append
         return Home(registry.lineage, registry, checkpoints, folders, tell, note)
 

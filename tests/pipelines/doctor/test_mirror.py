@@ -261,7 +261,7 @@ def test_while_mlflow_is_down_it_is_said_and_the_rest_is_examined(one, unchanged
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))  # bound, but nobody listens
         one.uri = f"http://127.0.0.1:{free.getsockname()[1]}"
-        one.store.path(one.prompts[0]).unlink()
+        one.path(one.prompts[0]).unlink()
         one.examine = examine
         store, registry = unchanged(one)
     assert "is not in the store" in store

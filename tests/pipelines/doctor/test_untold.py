@@ -39,7 +39,7 @@ def test_a_prompt_that_nobody_is_to_publish_is_published(patient, healed):
 
 def test_what_cannot_be_told_stays_named_with_the_reason(patient):
     lost = patient.train("rte", 1)
-    patient.store.path(lost).unlink()
+    patient.path(lost).unlink()
     patient.home().tell["gate"]()
     patient.home().tell["registry"]()
 
