@@ -156,9 +156,17 @@ class Running:
 
     def reconcile(self):
         """Have upkeep done now, as the clock does every five minutes."""
+        wait(self._reconciled, seconds=400)
+
+    def _reconciled(self):
+        """Start upkeep; say whether it ran: beside another run of it, it is cancelled."""
         run = f"/deployments/{self.deployment('reconcile')['id']}/create_flow_run"
-        made = self.prefect(run, {}).json["id"]
-        wait(lambda: self.state(made) == "COMPLETED")
+        made = self.prefect(run, {}).json or {}
+        if "id" not in made:  # the server was too busy
+            return False
+        ends = {"COMPLETED", "CANCELLED", "FAILED", "CRASHED"}
+        wait(lambda: self.state(made["id"]) in ends)
+        return self.state(made["id"]) == "COMPLETED"
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

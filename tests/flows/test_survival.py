@@ -20,7 +20,7 @@ from pipelines.adapt import adapt
 from pipelines.spec import AdaptSpec
 from tests.flows.running import Running, lives, started, wait
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
 STEPS = 400
 QUICK = {"steps": STEPS, "batch_size": 4, "validations": 1}

@@ -9,7 +9,7 @@ import yaml
 from flows.events import tell_changed
 from tests.flows.running import started, wait
 
-pytestmark = [pytest.mark.servers, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
 GUIDE = Path(__file__).parents[2] / "docs" / "own_tasks.md"
 QUICK = {"steps": 2, "batch_size": 4, "validations": 1}
