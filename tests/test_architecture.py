@@ -19,7 +19,7 @@ MAY_IMPORT = {
     | {"scipy", "sklearn", "yaml"},
     "pipelines": {"mpt", "tasks"}
     | {"alembic", "attr", "fsspec", "matplotlib", "mlflow", "numpy", "openlineage", "pandas"}
-    | {"pydantic", "sqlalchemy", "torch", "yaml"},
+    | {"psycopg", "pydantic", "sqlalchemy", "torch", "yaml"},
     "flows": {"mpt", "pipelines", "tasks"}
     | {"cyclopts", "httpx", "packaging", "prefect", "prefect_dask", "prefect_ray", "psutil"}
     | {"pydantic", "ray", "rich", "sqlalchemy", "torch"},
