@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from pipelines.locks import hold
 from pipelines.reader import HEAD, Reader
@@ -35,14 +35,25 @@ class Database:
     @contextmanager
     def asking(self) -> Iterator[Reader]:
         """Open one transaction for questions."""
-        with self.engine.begin() as connection:
+        with self.engine.begin() as connection, _translating(connection):
             yield Reader(connection.connection, self.dialect)
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Open one transaction: it is committed at the end, or nothing of it is."""
-        with self._writer.begin() as connection:
+        with self._writer.begin() as connection, _translating(connection):
             yield connection
+
+
+@contextmanager
+def _translating(connection: Connection) -> Iterator[None]:
+    """Let errors of the driver be those of SQLAlchemy, which callers know."""
+    theirs = connection.dialect.loaded_dbapi.Error
+    try:
+        yield
+    except theirs as error:
+        said = "a statement past SQLAlchemy"
+        raise DBAPIError.instance(said, None, error, theirs, dialect=connection.dialect) from error
 
 
 def connect(url: str) -> Engine:

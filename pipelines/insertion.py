@@ -5,7 +5,8 @@ derives a key for the statement, looks its text up, and asks each type how to bi
 types of a table are looked up once; what is checked, and how values are stored, stays the same.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
@@ -45,8 +46,20 @@ def add(
     every = list(rows)
     if every:
         statement = _insertion(table, tuple(every[0]), clause, connection.dialect)
-        values = [tuple(statement.values(row)) for row in every]
-        connection.exec_driver_sql(statement.sql, values)
+        cursor = connection.connection.cursor()
+        for row in every:
+            cursor.execute(statement.sql, statement.values(row))
+
+
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """Send PostgreSQL all insertions of the block before its first answer is waited for."""
+    if connection.dialect.name != "postgresql":
+        yield
+        return
+    driver: Any = connection.connection.driver_connection
+    with driver.pipeline():
+        yield
 
 
 def add_once(connection: Connection, table: Table, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -18,6 +18,7 @@ from pipelines import ancestry, best, lookup, outbox, registration, rows
 from pipelines.best import ALL, Best, Wanted
 from pipelines.database import Database, connect, migrate
 from pipelines.heartbeat import GONE, HEARTBEAT, SILENT, beating, give_up, silent_runs
+from pipelines.insertion import together
 from pipelines.locks import Busy, hold
 from pipelines.outbox import Sink, What
 from pipelines.recording import Recording
@@ -180,9 +181,10 @@ class Lineage:
                 dead = rows.close(connection, mine, "abandoned", GONE)
             reads = rows.find_reads(connection, request)
             run = Recording(uuid.uuid4().hex, 1 + max(earlier, default=0), reads)
-            rows.add_request(connection, request, run)
-            self._tell(connection, "end", dead)
-            self._tell(connection, "start", [run.id])
+            with together(connection):
+                rows.add_request(connection, request, run)
+                self._tell(connection, "end", dead)
+                self._tell(connection, "start", [run.id])
         return run
 
     def _complete(self, request: Request, run: Recording) -> None:

@@ -3,16 +3,17 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, text, update
+from sqlalchemy import ColumnElement, Connection, bindparam, select, update
 
 from pipelines import outbox, registration
 from pipelines.columns import now
 from pipelines.contents import artifacts
 from pipelines.dataset_rows import add_datasets
 from pipelines.edges import EDGE_OF, edges
-from pipelines.insertion import add, add_once
+from pipelines.insertion import add, add_once, together
 from pipelines.lookup import prompt_sha
 from pipelines.outbox import Sink, What
+from pipelines.reader import Reader
 from pipelines.recording import Recording, ScoreInfo
 from pipelines.records import ReadRole, Request
 from pipelines.tables import backbones, prompts, run_datasets, run_prompts, runs, scores
@@ -21,12 +22,6 @@ ANCESTORS = ("teacher", "source", "front")
 """What a prompt may be to the run that makes another one of it."""
 
 # Here, and not where they are executed: SQLAlchemy takes longer to make one than SQLite to answer.
-ATTEMPTS = text("SELECT attempt, status FROM run WHERE request_sha = :request_sha")
-RUNNING = (
-    select(runs.c.id)
-    .where(runs.c.id == bindparam("mine"), runs.c.status == "running")
-    .with_for_update()
-)
 KNOWN = select(prompts.c.sha).where(prompts.c.sha.in_(bindparam("shas", expanding=True)))
 END = update(runs).where(runs.c.id == bindparam("mine")).values(status="completed")
 
@@ -42,12 +37,18 @@ def close(
 
 def attempts(connection: Connection, request_sha: str) -> Sequence[tuple[int, str]]:
     """Return the number and the status of each attempt at a request."""
-    return connection.execute(ATTEMPTS, {"request_sha": request_sha}).tuples().all()
+    same = "SELECT attempt, status FROM run WHERE request_sha = :request_sha"
+    reader = Reader(connection.connection, connection.dialect.name)
+    return reader.ask(same, request_sha=request_sha).rows
 
 
 def is_running(connection: Connection, run: Recording) -> bool:
     """Say whether a run has not ended; nobody else can end it before this transaction does."""
-    return connection.scalar(RUNNING, {"mine": run.id}) is not None
+    reader = Reader(connection.connection, connection.dialect.name)
+    # SQLite lets one write at a time anyway, and does not know the words.
+    alone = "" if reader.dialect == "sqlite" else " FOR UPDATE"
+    mine = "SELECT id FROM run WHERE id = :id AND status = 'running'"
+    return bool(reader.ask(mine + alone, id=run.id).rows)
 
 
 def complete(
@@ -55,12 +56,14 @@ def complete(
 ) -> None:
     """Write all that a run made, and then end it: after that the database refuses more."""
     known = {one.sha for infos in request.datasets.values() for one in infos}
-    add_datasets(connection, [one.dataset for one in run.scores if one.dataset.sha not in known])
-    add_once(connection, artifacts, _kept(run))
-    add_prompt(connection, request, run)
-    add_once(connection, edges, _edges(run))
-    add(connection, scores, [_score(one, request, run) for one in run.scores])
-    outbox.ask_all(connection, [*_to_tell(run), *((one, "end", run.id) for one in sinks)])
+    new = [one.dataset for one in run.scores if one.dataset.sha not in known]
+    with together(connection):
+        add_datasets(connection, new)
+        add_once(connection, artifacts, _kept(run))
+        add_prompt(connection, request, run)
+        add_once(connection, edges, _edges(run))
+        add(connection, scores, [_score(one, request, run) for one in run.scores])
+        outbox.ask_all(connection, [*_to_tell(run), *((one, "end", run.id) for one in sinks)])
     done = {
         "mine": run.id,
         "ended_at": now(),
