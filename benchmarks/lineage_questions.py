@@ -16,6 +16,7 @@ from pipelines import outbox
 from pipelines.best import Wanted
 from pipelines.lineage import Lineage
 from pipelines.records import MULTITASK
+from pipelines.statements import ask
 
 DEPTH, DEEP = 12, 30  # generations behind a prompt, and how many such prompts are asked for
 LOOKS = 5_000  # prompts among which those are looked for
@@ -65,7 +66,7 @@ def _some_prompts(connection: Connection, random: Random) -> Iterator[str]:
             yield str(sha)
 
 
-def quick(lineage: Lineage, deep: list[str], statements: Path) -> dict[str, Timing]:
+def quick(lineage: Lineage, deep: list[str]) -> dict[str, Timing]:
     """Return how long a person waits who asks one thing."""
     known = lineage.database
 
@@ -80,14 +81,14 @@ def quick(lineage: Lineage, deep: list[str], statements: Path) -> dict[str, Timi
     works: Works = {
         f"ancestry of depth {DEPTH}: the walk": walk,
         f"ancestry of depth {DEPTH}: the tree": lambda at: lineage.ancestry(deep[at % len(deep)]),
-        **_asking(lineage, "ancestry", deep, statements),
+        **_asking(lineage, "ancestry", deep),
         **{f"best {task}": _best(lineage, task) for task in (BIG, EASY, MULTITASK, SMALL)},
         "outbox: what waits, and the next 500": due,
     }
     return timed(works, QUICK)
 
 
-def slow(lineage: Lineage, statements: Path) -> dict[str, Timing]:
+def slow(lineage: Lineage) -> dict[str, Timing]:
     """Return how long questions take that look at much, or for what is rare."""
     works: Works = {
         **{f"best {BIG}, {name}": _best(lineage, BIG, one) for name, one in FILTERS.items()},
@@ -95,7 +96,7 @@ def slow(lineage: Lineage, statements: Path) -> dict[str, Timing]:
         "best --all, the rarest backbone": lambda at: lineage.best_of_all(
             Wanted(backbone="models/rare")
         ),
-        **_asking(lineage, "descent", [busy_dataset(lineage, BIG)], statements),
+        **_asking(lineage, "descent", [busy_dataset(lineage, BIG)]),
     }
     return timed(works, SLOW)
 
@@ -115,18 +116,14 @@ def _best(lineage: Lineage, task: str, wanted: Wanted | None = None) -> Callable
     return lambda at: lineage.best(task, wanted or Wanted())
 
 
-def _asking(lineage: Lineage, name: str, ids: list[str], statements: Path) -> Works:
-    """Return what asks a statement of `pipelines/sql`, where there is that one."""
-    file = statements / f"{name}.sql"
-    if not file.exists():
-        return {}
-    statement = text(file.read_text(encoding="utf-8"))
+def _asking(lineage: Lineage, name: str, ids: list[str]) -> Works:
+    """Return what asks a statement of `pipelines/sql`."""
 
-    def ask(at: int) -> object:
-        with lineage.database.reading() as connection:
-            return connection.execute(statement, {"id": ids[at % len(ids)]}).all()
+    def asked(at: int) -> object:
+        with lineage.database.asking() as reader:
+            return ask(reader, name, {"id": ids[at % len(ids)]})
 
-    return {f"{name}.sql": ask}
+    return {f"{name}.sql": asked}
 
 
 def commands(url: str, home: Path, deep: list[str]) -> dict[str, Timing]:

@@ -26,7 +26,6 @@ from pipelines.reader import HEAD
 
 COUNTED = ("run", "prompt", "edge", "run_prompt", "run_dataset", "score", "artifact", "dataset")
 RECORDS = 200  # runs that are recorded, to be timed
-STATEMENTS = Path("pipelines/sql")
 
 
 @contextmanager
@@ -42,15 +41,15 @@ def server(folder: Path | None, url: str) -> Iterator[str]:
     started.cleanup()
 
 
-def measure(lineage: Lineage, url: str, home: Path, statements: Path) -> Iterator[tuple[str, Any]]:
+def measure(lineage: Lineage, url: str, home: Path) -> Iterator[tuple[str, Any]]:
     """Yield what was measured, part by part."""
     yield "conditions", conditions(lineage.database.engine)
     yield "rows", counts(lineage.database.engine)
     deep = deep_prompts(lineage)
     behind = list(deep.values())
     yield "ancestors", {"n": len(behind), "median": median(behind), "most": max(behind)}
-    yield "questions", quick(lineage, list(deep), statements)
-    yield "slow questions", slow(lineage, statements)
+    yield "questions", quick(lineage, list(deep))
+    yield "slow questions", slow(lineage)
     yield "commands", commands(url, home, list(deep))
     yield "a recorded run", inserting(lineage, f"timed at {time.time()}", RECORDS)
     yield "load at the end", load()
@@ -100,7 +99,6 @@ def main() -> None:
     parser.add_argument("--url", help="of the database; without it, SQLite in --home")
     parser.add_argument("--postgres", type=Path, help="a folder for a PostgreSQL of its own")
     parser.add_argument("--analyze", action="store_true", help="let the database count its rows")
-    parser.add_argument("--statements", type=Path, default=STATEMENTS, help="ancestry.sql, ...")
     parser.add_argument("--json", type=Path, help="where the figures go")
     args = parser.parse_args()
     args.home.mkdir(parents=True, exist_ok=True)
@@ -111,7 +109,7 @@ def main() -> None:
         if is_empty(lineage.database.engine):
             fill(lineage.database.engine, args.runs, args.edges, args.seed, say=_say(began))
         found = {"analyze": analyze(lineage.database.engine)} if args.analyze else {}
-        for part, figures in measure(lineage, url, args.home, args.statements):
+        for part, figures in measure(lineage, url, args.home):
             show(part, figures)
             found[part] = figures
         lineage.close()

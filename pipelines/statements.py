@@ -89,12 +89,15 @@ def ask(reader: Reader, name: str, binds: Mapping[str, str | int]) -> Answer:
         settings = (f"set_config('{one}', '{value}', true)" for one, value in wanted)
         reader.ask(f"SELECT {', '.join(settings)}")
     columns, found = reader.ask(statement(name), **binds)
-    moments = {at for at, column in enumerate(columns) if column.endswith("_at")}
-    rows = tuple(
-        tuple(_utc(value) if at in moments else value for at, value in enumerate(row))
-        for row in found
-    )
-    return Answer(columns, rows)
+    moments = [at for at, column in enumerate(columns) if column.endswith("_at")]
+    return Answer(columns, tuple(_with_zones(row, moments) for row in found))
+
+
+def _with_zones(row: tuple[Any, ...], moments: Sequence[int]) -> tuple[Any, ...]:
+    values = list(row)
+    for at in moments:
+        values[at] = _utc(values[at])
+    return tuple(values)
 
 
 def _utc(value: datetime | str | None) -> datetime | None:
