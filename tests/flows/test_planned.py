@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import Event, Lock
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -105,8 +105,10 @@ def test_what_has_ended_is_not_taken_again():
     assert taken == [1, 2]
 
 
-def test_a_stop_ends_the_jobs_that_are_under_way():
+def test_a_stop_ends_the_jobs_that_are_under_way(monkeypatch):
     from flows import stopping
+
+    monkeypatch.setattr(stopping, "_asked", Event())  # or whatever runs here later would stop too
 
     def work():
         while True:

@@ -12,6 +12,7 @@ from unittest import mock
 
 import psutil
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.servers import record
 from flows.servers.children import Child, ProgramEnds, stop
@@ -353,7 +354,8 @@ def test_what_a_dead_up_left_running_is_stopped_by_the_next(tmp_path):
 
 
 def test_status_answers_when_nothing_is_up(home):
-    with mock.patch.dict(os.environ):
+    # Other tests of this process may have a server.
+    with mock.patch.dict(os.environ), temporary_settings(restore_defaults={PREFECT_API_URL}):
         os.environ.pop("PREFECT_API_URL", None)
         said = home.run("status", "--json")
         people = home.run("status")
