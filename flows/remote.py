@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, get_type_hints
 from uuid import UUID
@@ -24,6 +25,7 @@ from flows.parameters import absolute
 from flows.prefect_api import ServerDown, prefect_client
 
 POLL = 2.0  # seconds between two looks at a run
+SETTLED = 20.0  # seconds from the first word of a crash to the last
 DEAF = 180.0  # seconds without an answer after which nobody waits any longer
 
 
@@ -69,9 +71,18 @@ def start(order: Order, again: bool = True) -> Started:
             deployment.id, parameters=absolute(order.json), idempotency_key=order.key
         )
         if again and run.state and run.state.is_final() and not run.state.is_completed():
+            _let_settle(run.state)
             client.set_flow_run_state(run.id, Scheduled(message="asked for again"), force=True)
             run = client.read_flow_run(run.id)
     return Started(str(run.id), run.name, run.state_name or "", _address(run.id))
+
+
+def _let_settle(state: State) -> None:
+    # Two of Prefect's processes tell of a crash, one after the other: asked for again in between,
+    # the run would be taken for crashed once more.
+    if state.is_crashed():
+        age = (datetime.now(UTC) - state.timestamp).total_seconds()
+        time.sleep(max(0.0, SETTLED - age))
 
 
 def tell(started: Started, as_json: bool) -> None:
