@@ -9,6 +9,7 @@ from pathlib import Path
 from time import monotonic
 from typing import IO, TYPE_CHECKING
 
+from flows.errors import OURS
 from pipelines.lineage import Lineage
 from pipelines.recording import Recording
 from pipelines.records import Request
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 """Says what is worth keeping of a job."""
 
-OURS = ("mpt", "tasks", "pipelines", "flows")
 FORM = "%(asctime)s %(levelname)s %(message)s"
 EVERY = 10.0  # seconds from one line on a training to the next
 

@@ -10,26 +10,14 @@ from pydantic import TypeAdapter
 
 from flows.isolation import open_for_checks
 from flows.queries import source_for, source_prompt
-from pipelines.baseline_spec import BaselineSpec
 from pipelines.check import check, check_few_shot
 from pipelines.group_spec import GroupSpec, MemberSpec
 from pipelines.inputs import TaskInput
+from pipelines.job import STAGES
 from pipelines.plan import FewShotPlan, TransferSpec
 from pipelines.records import Split
 from pipelines.services import Services
-from pipelines.spec import (
-    AdaptSpec,
-    EvaluateSpec,
-    FewShotSpec,
-    LearnSpec,
-    StageSpec,
-    TeachSpec,
-)
-
-STAGES: tuple[type[StageSpec], ...] = (
-    *(TeachSpec, LearnSpec, AdaptSpec, GroupSpec, MemberSpec),
-    *(FewShotSpec, EvaluateSpec, BaselineSpec),
-)
+from pipelines.spec import AdaptSpec, StageSpec
 
 
 @dataclass(frozen=True)
@@ -59,7 +47,8 @@ class Order:
     @property
     def key(self) -> str:
         """What is equal for the same order, and for no other: 64 hex digits."""
-        versions = {stage.__name__: stage.version for stage in STAGES}
+        stages: list[type[StageSpec]] = [*STAGES, MemberSpec]
+        versions = {stage.__name__: stage.version for stage in stages}
         asked = [self.flow, self.json, self.content, versions]
         return sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 

@@ -16,6 +16,8 @@ from urllib.request import Request, urlopen
 
 import psutil
 
+from tests.waiting import wait
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -23,21 +25,6 @@ def free_port():
     with socket.socket() as tried:
         tried.bind(("127.0.0.1", 0))
         return tried.getsockname()[1]
-
-
-def lives(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait(until, seconds=180):
-    deadline = time.monotonic() + seconds
-    while not (found := until()):
-        assert time.monotonic() < deadline
-        time.sleep(0.5)
-    return found
 
 
 class Answer(NamedTuple):

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flows.slots import SHARES, Device, listing
+from tests.waiting import lives, wait
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 
@@ -48,22 +49,6 @@ class Command:
         return max(found)[1] if found else None
 
 
-def until(is_so, timeout=600):
-    """Wait for something, and return it."""
-    end = time.monotonic() + timeout
-    while not (found := is_so()):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return found
-
-
-def is_gone(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
 def held(home, gpus=1):
     """Return the shares of pretended GPUs that are held."""
     devices = [Device(f"fake{at}", SHARES, 2**32) for at in range(gpus)]
@@ -92,7 +77,7 @@ def learning(make_home, spec, start):
         home = make_home()
         command = start(home, "learn", home.write(spec | {"learn": LONG}), "--json", **settings)
         asked = "SELECT request_sha FROM run WHERE stage = 'learn' AND status = 'running'"
-        until(
+        wait(
             lambda: [
                 one for one in home.query(asked)
                 if (home.folder / "checkpoints" / f"{one[0]}.safetensors").exists()
@@ -136,8 +121,8 @@ def test_whoever_is_killed_the_result_is_the_same_and_nothing_is_left(
     else:
         command.process.kill()
         command.process.wait()
-        until(lambda: is_gone(job), timeout=5)
-        until(lambda: not held(home), timeout=1)
+        wait(lambda: not lives(job), seconds=5, pause=0.02)
+        wait(lambda: not held(home), seconds=1, pause=0.02)
         command = start(home, "learn", home.folder / "spec.yaml", "--json")
     status, out, err = command.end()
     assert status == 0, err
@@ -154,7 +139,7 @@ def test_a_stop_is_passed_on_and_the_run_says_that_it_failed(learning):
     status, _, err = command.end()
     assert status == 130, err
     assert "Traceback" not in err
-    assert is_gone(job)
+    assert not lives(job)
     assert home.query("SELECT status FROM run WHERE stage = 'learn'") == [("failed",)]
     assert not held(home)
 

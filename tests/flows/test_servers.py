@@ -9,7 +9,8 @@ import psutil
 import pytest
 import yaml
 
-from tests.flows.running import lives, started, wait
+from tests.flows.running import started
+from tests.waiting import lives, wait
 
 POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
 

@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,6 +19,7 @@ from pipelines.job import Job
 from pipelines.locks import Busy
 from pipelines.spec import TeachSpec
 from pipelines.teach import teach
+from tests.waiting import wait
 
 
 @pytest.fixture
@@ -41,14 +41,6 @@ def pids(home):
     return [int(pid) for pid in re.findall(r"in process (\d+)", log.read_text())]
 
 
-def wait_until(is_so, timeout=240):
-    until = time.monotonic() + timeout
-    while not (found := is_so()):
-        assert time.monotonic() < until
-        time.sleep(0.02)
-    return found
-
-
 def test_a_killed_job_goes_on_from_its_checkpoint_and_ends_with_the_same_bytes(
     here, svc, services_at, migrated, tiny_backbone, tmp_path_factory
 ):
@@ -56,7 +48,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint_and_ends_with_the_same_bytes(
     job = Job.of([asked])
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(supervise, job, "teach", 2**30)
-        wait_until(lambda: list((here / "checkpoints").glob("*.safetensors")))
+        wait(lambda: list((here / "checkpoints").glob("*.safetensors")), pause=0.02)
         held = [one for one in slots() if not one.free]
         os.kill(pids(here)[0], signal.SIGKILL)
         (run,) = running.result(240)
@@ -94,7 +86,7 @@ def test_a_job_ends_when_its_supervisor_does(here, tiny_backbone):
     asked = wire.Asked(job.model_dump(mode="json"), str(log), 1.0, 3600, dict(os.environ))
     with open(log, "wb") as said, supervisor._nursery.child(said, ()) as child:
         child.stdin.write(asked.line())
-        wait_until(lambda: "step" in str(child.stdout.read(2**16)))
+        wait(lambda: "step" in str(child.stdout.read(2**16)), pause=0.02)
         child.stdin.close()  # what the kernel does to a supervisor that was killed
         assert child.wait(5)
         assert child.ending == "exit status 75"
@@ -104,7 +96,7 @@ def test_a_nursery_that_is_killed_costs_no_job_and_the_next_has_another(here, sv
     steps = {"steps": 150, "batch_size": 4, "validation_rows": 20}
     with ThreadPoolExecutor(1) as thread:
         running = thread.submit(supervise, Job.of([spec(tiny_backbone, **steps)]), "teach", 2**30)
-        wait_until(lambda: list((here / "checkpoints").glob("*.safetensors")))
+        wait(lambda: list((here / "checkpoints").glob("*.safetensors")), pause=0.02)
         supervisor._nursery._process.kill()
         (run,) = running.result(240)
     assert svc.lineage.get_run(run).attempt == 1

@@ -18,7 +18,8 @@ import pytest
 from flows.servers.flow_runs import alive
 from pipelines.adapt import adapt
 from pipelines.spec import AdaptSpec
-from tests.flows.running import Running, lives, started, wait
+from tests.flows.running import Running, started
+from tests.waiting import lives, wait
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 

@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from flows.events import tell_changed
-from tests.flows.running import started, wait
+from tests.flows.running import started
+from tests.waiting import wait
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(1800)]
 

@@ -6,7 +6,6 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from unittest import mock
 
@@ -22,6 +21,7 @@ from flows.servers.plan import Program, Site
 from flows.servers.preparing import alone, site
 from flows.servers.record import Record
 from flows.settings import Settings
+from tests.waiting import lives, wait
 
 ROOT = Path(__file__).parents[2]
 SECRET = "s3cret"
@@ -271,13 +271,6 @@ def script(tmp_path, name, text):
     return Program(name, (str(file),), {"SAID": "hello"})
 
 
-def wait(until, seconds=20):
-    deadline = time.monotonic() + seconds
-    while not until():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_program_that_ends_is_started_again_until_it_ends_too_often(tmp_path, lock):
     text = "import os, sys; print(os.environ['SAID'], len(sys.argv)); sys.exit(7)"
     child = Child(script(tmp_path, "quick", text), tmp_path, lock)
@@ -318,13 +311,6 @@ def test_stopping_ends_a_program_and_all_that_it_started_even_what_does_not_list
     assert len(family) == 2
     stop([child.pid], patience=0.3)
     assert not [pid for pid in family if lives(pid)]
-
-
-def lives(pid):
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def test_stopping_what_has_ended_does_nothing():
