@@ -6,8 +6,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from flows.settings import open_lineage, open_questions, open_registry
-from pipelines.best import ALL, Best, Wanted, ranking
-from pipelines.best import best_of_all as all_in
+from pipelines import best
+from pipelines.best import ALL, Best, Wanted
 from pipelines.records import GROUP, MULTITASK
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def best_prompt(task: str, wanted: Wanted, from_mlflow: bool) -> Best:
             found = registry.best(task, wanted)
     else:
         with open_questions() as database, database.asking() as reader:
-            found = next(iter(ranking(reader, task, wanted)), None)
+            found = next(iter(best.ranking(reader, task, wanted)), None)
     if found is None:
         if task not in MAKERS:
             import tasks
@@ -62,7 +62,7 @@ def best_of_all(wanted: Wanted, from_mlflow: bool) -> list[Best]:
         with open_registry() as registry:
             return registry.best_of_all(wanted)
     with open_questions() as database, database.asking() as reader:
-        return all_in(reader, wanted)
+        return best.best_of_all(reader, wanted)
 
 
 def suggested_sources(task: str, wanted: Wanted) -> "Suggested | None":
@@ -138,8 +138,8 @@ def source_prompt(named: str, backbone_sha: str, lineage: "Lineage") -> str:
         UnknownId: no prompt has this digest, or several have.
     """
     if named == "best":
-        best = lineage.best(MULTITASK, Wanted(backbone=backbone_sha))
-        return _found(best.prompt if best else None, named)
+        first = lineage.best(MULTITASK, Wanted(backbone=backbone_sha))
+        return _found(first.prompt if first else None, named)
     if named == "@champion" or re.fullmatch(r"[0-9]{1,5}", named):
         from pipelines import registration
 

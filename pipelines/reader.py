@@ -5,7 +5,7 @@ Who only asks need not wait for SQLAlchemy: importing it takes longer than most 
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -30,38 +30,18 @@ class Rows(NamedTuple):
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-class Cursor(Protocol):
-    """What this needs of a driver's cursor."""
-
-    @property
-    def description(self) -> Any:
-        """The columns, each a sequence that begins with its name."""
-
-    def execute(self, sql: str, binds: Mapping[str, Any], /) -> Any:
-        """Run one statement."""
-
-    def fetchall(self) -> list[tuple[Any, ...]]:
-        """Return all rows."""
-
-
-class Driven(Protocol):
-    """What this needs of a driver's connection."""
-
-    def cursor(self) -> Any:
-        """Return a new cursor."""
-
-
 @dataclass(frozen=True)
 class Reader:
     """One open transaction, in which questions see the same state."""
 
-    connection: Driven
+    connection: Any
+    """Of a driver: sqlite3 or psycopg."""
     dialect: str
     """sqlite or postgresql."""
 
     def ask(self, sql: str, **binds: Any) -> Rows:
         """Run one statement, whose values are bound by name: `:task`."""
-        cursor: Cursor = self.connection.cursor()
+        cursor = self.connection.cursor()
         cursor.execute(sql if self.dialect == "sqlite" else _for_psycopg(sql), binds)
         columns = tuple(one[0] for one in cursor.description)
         return Rows(columns, [tuple(row) for row in cursor.fetchall()])

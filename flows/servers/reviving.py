@@ -32,7 +32,7 @@ def revive(server: Mapping[str, str], alive: Collection[str]) -> list[str]:
     crashed = [
         one
         for one in _runs(server, "CRASHED")
-        if one["run_count"] < TRIES and one["id"] not in alive and _is_late(one)
+        if one["run_count"] < TRIES and one["id"] not in alive and _is_recent(one)
     ]
     for one in crashed:
         said = f"its process died; this is start {one['run_count'] + 1} of {TRIES}"
@@ -40,7 +40,7 @@ def revive(server: Mapping[str, str], alive: Collection[str]) -> list[str]:
     return [one["id"] for one in crashed]
 
 
-def _is_late(run: Mapping[str, Any]) -> bool:
+def _is_recent(run: Mapping[str, Any]) -> bool:
     return datetime.fromisoformat(run["state"]["timestamp"]) > datetime.now(UTC) - LATELY
 
 
