@@ -51,13 +51,13 @@ def _measured(jobs: int, home: Path) -> dict[str, float]:
 
     prepare_environment(Settings.read())
     import_module("flows.jobs")  # with torch and all else: once, and not for each job
-    record = _recorder()
-    with _prefect_server():
+    record = recorder()
+    with prefect_server():
         return {
             "plain Python": _each(jobs, lambda: [_nothing(at) for at in range(jobs)]),
             "lineage alone": _each(jobs, lambda: [record(at) for at in range(jobs)]),
             "plain Prefect": _each(jobs, lambda: _plain_flow(jobs)),
-            "flow, step and lineage": _each(jobs, lambda: _our_flow(jobs, record)),
+            "flow, step and lineage": _each(jobs, lambda: our_flow(jobs, record)),
             "import torch": _import_torch(),
             **_processes(home / "log"),
         }
@@ -73,7 +73,7 @@ def _nothing(at: int) -> str:
     return str(at)
 
 
-def _recorder() -> Callable[[int], str]:
+def recorder() -> Callable[[int], str]:
     """Return what records a run, each time a new one, and opens its own services as a step does."""
     from flows.settings import open_lineage
     from pipelines.recording import MadePrompt
@@ -92,7 +92,8 @@ def _recorder() -> Callable[[int], str]:
     return record
 
 
-def _prefect_server() -> Any:
+def prefect_server() -> Any:
+    """Return a context in which a Prefect server runs, on SQLite."""
     from prefect.testing.utilities import prefect_test_harness
 
     return prefect_test_harness(server_startup_timeout=120)
@@ -111,7 +112,8 @@ def _plain_flow(jobs: int) -> None:
     plain()
 
 
-def _our_flow(jobs: int, record: Callable[[int], str]) -> None:
+def our_flow(jobs: int, record: Callable[[int], str]) -> None:
+    """Run `record` as the jobs of a flow of ours."""
     import prefect
 
     from flows.engines import at_once, task_runner

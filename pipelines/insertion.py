@@ -17,7 +17,7 @@ Bind = Callable[[Any], Any] | None
 """What turns a value into what the driver stores; None where it stores it as it is."""
 
 
-class Insertion(NamedTuple):
+class Statement(NamedTuple):
     """A statement as the driver takes it."""
 
     sql: str
@@ -47,8 +47,7 @@ def add(
     if every:
         statement = _insertion(table, tuple(every[0]), clause, connection.dialect)
         cursor = connection.connection.cursor()
-        for row in every:
-            cursor.execute(statement.sql, statement.values(row))
+        cursor.executemany(statement.sql, [statement.values(row) for row in every])
 
 
 @contextmanager
@@ -70,17 +69,39 @@ def add_once(connection: Connection, table: Table, rows: Iterable[Mapping[str, A
     add(connection, table, in_order, f"ON CONFLICT ({', '.join(key)}) DO NOTHING")
 
 
+def amend(connection: Connection, table: Table, id_: str, values: Mapping[str, Any]) -> None:
+    """Give the row that has this primary key new values."""
+    (key,) = table.primary_key
+    statement = _update(table, (*values, key.name), connection.dialect)
+    bound = statement.values({**values, key.name: id_})
+    connection.connection.cursor().execute(statement.sql, bound)
+
+
 @lru_cache(maxsize=256)
-def _insertion(table: Table, given: tuple[str, ...], clause: str, dialect: Dialect) -> Insertion:
+def _insertion(table: Table, given: tuple[str, ...], clause: str, dialect: Dialect) -> Statement:
     left = [one for one in table.c if one.default is not None and one.name not in given]
     names = [*given, *(one.name for one in left)]
-    mark = "?" if dialect.paramstyle == "qmark" else "%s"
-    marks = ", ".join([mark] * len(names))
-    return Insertion(
+    marks = ", ".join([_mark(dialect)] * len(names))
+    return Statement(
         f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) {clause}",
-        tuple((name, _bind(table.c[name], dialect)) for name in given),
+        _binds(table, given, dialect),
         tuple((_default(one), _bind(one, dialect)) for one in left),
     )
+
+
+@lru_cache(maxsize=16)
+def _update(table: Table, given: tuple[str, ...], dialect: Dialect) -> Statement:
+    *changed, key = (f"{name} = {_mark(dialect)}" for name in given)
+    sql = f"UPDATE {table.name} SET {', '.join(changed)} WHERE {key}"
+    return Statement(sql, _binds(table, given, dialect), ())
+
+
+def _mark(dialect: Dialect) -> str:
+    return "?" if dialect.paramstyle == "qmark" else "%s"
+
+
+def _binds(table: Table, names: Iterable[str], dialect: Dialect) -> tuple[tuple[str, Bind], ...]:
+    return tuple((name, _bind(table.c[name], dialect)) for name in names)
 
 
 def _bind(column: Column[Any], dialect: Dialect) -> Bind:

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select, update
+from sqlalchemy import ColumnElement, Connection, update
 
 from pipelines import outbox, registration
 from pipelines.columns import now
 from pipelines.contents import artifacts
 from pipelines.dataset_rows import add_datasets
 from pipelines.edges import EDGE_OF, edges
-from pipelines.insertion import add, add_once, together
+from pipelines.insertion import add, add_once, amend, together
 from pipelines.lookup import prompt_sha
 from pipelines.outbox import Sink, What
 from pipelines.reader import Reader
@@ -20,10 +20,6 @@ from pipelines.tables import backbones, prompts, run_datasets, run_prompts, runs
 
 ANCESTORS = ("teacher", "source", "front")
 """What a prompt may be to the run that makes another one of it."""
-
-# Here, and not where they are executed: SQLAlchemy takes longer to make one than SQLite to answer.
-KNOWN = select(prompts.c.sha).where(prompts.c.sha.in_(bindparam("shas", expanding=True)))
-END = update(runs).where(runs.c.id == bindparam("mine")).values(status="completed")
 
 
 def close(
@@ -64,19 +60,7 @@ def complete(
         add_once(connection, edges, _edges(run))
         add(connection, scores, [_score(one, request, run) for one in run.scores])
         outbox.ask_all(connection, [*_to_tell(run), *((one, "end", run.id) for one in sinks)])
-    done = {
-        "mine": run.id,
-        "ended_at": now(),
-        "truncated": run.truncated,
-        "warnings": run.warnings,
-        "curve": [list(point) for point in run.curve],
-        "losses_sha": run.losses_sha,
-        "trained": run.trained,
-        "seconds": run.seconds,
-        "steps": run.steps,
-        "resumed_sha": run.resumed_sha,
-    }
-    connection.execute(END, done)
+        amend(connection, runs, run.id, _ended(run))
 
 
 def find_reads(connection: Connection, request: Request) -> tuple[tuple[ReadRole, str], ...]:
@@ -86,10 +70,20 @@ def find_reads(connection: Connection, request: Request) -> tuple[tuple[ReadRole
         UnknownId: lineage does not know one of them.
     """
     given = [(role, sha) for role, shas in request.reads.items() for sha in shas]
-    whole = set(connection.scalars(KNOWN, {"shas": [sha for _, sha in given]})) if given else set()
+    whole = _known(connection, [sha for _, sha in given])
     return tuple(
         (role, sha if sha in whole else prompt_sha(connection, sha)) for role, sha in given
     )
+
+
+def _known(connection: Connection, shas: Sequence[str]) -> set[str]:
+    """Return those of some digests that prompts have."""
+    if not shas:
+        return set()
+    binds = {f"sha{at}": sha for at, sha in enumerate(shas)}
+    asked = f"SELECT sha FROM prompt WHERE sha IN ({', '.join(f':{name}' for name in binds)})"
+    reader = Reader(connection.connection, connection.dialect.name)
+    return {sha for (sha,) in reader.ask(asked, **binds).rows}
 
 
 def add_request(connection: Connection, request: Request, run: Recording) -> None:
@@ -120,6 +114,22 @@ def add_request(connection: Connection, request: Request, run: Recording) -> Non
     add(connection, run_datasets, data)
     read = [{"run_id": run.id, "prompt_sha": sha, "role": role} for role, sha in run.reads]
     add(connection, run_prompts, read)
+
+
+def _ended(run: Recording) -> dict[str, Any]:
+    """Return what is known of a run when it has completed."""
+    return {
+        "status": "completed",
+        "ended_at": now(),
+        "truncated": run.truncated,
+        "warnings": run.warnings,
+        "curve": [list(point) for point in run.curve],
+        "losses_sha": run.losses_sha,
+        "trained": run.trained,
+        "seconds": run.seconds,
+        "steps": run.steps,
+        "resumed_sha": run.resumed_sha,
+    }
 
 
 def _kept(run: Recording) -> list[dict[str, str]]:

@@ -6,9 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
+
+from flows.servers.children import stop
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(3000)]
 
@@ -17,38 +21,16 @@ DOWN = "http://127.0.0.1:9"  # nothing listens at the discard port
 STEPS = {"steps": 60, "batch_size": 4, "validations": 2}
 
 
-def children(pid):
-    """Return all processes below one, nearest first."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = stat.read_text()
-        except OSError:
-            continue
-        parent = int(text.rpartition(")")[2].split()[1])
-        if parent == pid:
-            found.append(int(stat.parent.name))
-    return found + [far for one in found for far in children(one)]
+def holder(above, lock):
+    """Return the worker below `above` whose job holds a lock now, or None.
 
-
-def command(pid):
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
-
-
-def parent(pid):
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-
-
-def a_busy_worker(above):
-    """Return a process below `above` that supervises a job which runs now, or None.
-
-    Below it is its nursery, and below that are its jobs.
+    Below a worker is its nursery, and below that are its jobs.
     """
-    nurseries = [pid for pid in children(above) if "flows.nursery" in command(pid)]
-    return next((parent(one) for one in nurseries if children(one)), None)
+    for one in psutil.Process(above).children(recursive=True):
+        with suppress(psutil.Error):
+            if any(Path(held.path) == lock for held in one.open_files()):
+                return one.parents()[1].pid
+    return None
 
 
 @pytest.fixture
@@ -78,16 +60,17 @@ def start(server, tmp_path):
     yield start
     for one in started:
         if one.poll() is None:
-            one.terminate()
-            one.communicate(timeout=120)
+            stop([one.pid])  # a worker of Prefect may wait for ever for what was killed below it
+            one.communicate()
 
 
 def kill_a_worker(home, flow, above):
     """Kill a worker while it trains a teacher."""
+    training = "SELECT request_sha FROM run WHERE stage = 'teach' AND status = 'running'"
     worker = None
     while worker is None and flow.poll() is None:
-        training = home.query("SELECT 1 FROM run WHERE stage = 'teach' AND status = 'running'")
-        worker = a_busy_worker(above.pid) if training else None
+        locks = [home.folder / "locks" / f"{sha}.lock" for (sha,) in home.query(training)]
+        worker = next((found for one in locks if (found := holder(above.pid, one))), None)
         time.sleep(0.05)
     assert worker, flow.communicate()
     os.kill(worker, signal.SIGKILL)
