@@ -42,7 +42,7 @@ def main() -> None:
     if asked.json:
         asked.json.parent.mkdir(parents=True, exist_ok=True)
         asked.json.write_text(json.dumps(seconds, indent=2) + "\n")
-    slow = seconds["flow, step and lineage"] > ALLOWED or seconds["a further process"] > STARTED
+    slow = seconds["flow, step and lineage"] > ALLOWED or seconds["the first process"] > STARTED
     sys.exit(slow)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
@@ -56,7 +56,7 @@ def _translating(connection: Connection) -> Iterator[None]:
         raise DBAPIError.instance(said, None, error, theirs, dialect=connection.dialect) from error
 
 
-def connect(url: str) -> Engine:
+def connect(url: str | URL) -> Engine:
     """Return an engine for `url` (sqlite or postgresql), set up for several processes."""
     parsed = make_url(url)
     if parsed.drivername == "postgresql":

@@ -45,9 +45,9 @@ def add(
     """
     every = list(rows)
     if every:
-        statement = _insertion(table, tuple(every[0]), clause, connection.dialect)
-        cursor = connection.connection.cursor()
-        cursor.executemany(statement.sql, [statement.values(row) for row in every])
+        statement = _insertion(table, tuple(every[0]), len(every), clause, connection.dialect)
+        values = [value for row in every for value in statement.values(row)]
+        connection.connection.cursor().execute(statement.sql, values)
 
 
 @contextmanager
@@ -78,12 +78,14 @@ def amend(connection: Connection, table: Table, id_: str, values: Mapping[str, A
 
 
 @lru_cache(maxsize=256)
-def _insertion(table: Table, given: tuple[str, ...], clause: str, dialect: Dialect) -> Statement:
+def _insertion(
+    table: Table, given: tuple[str, ...], rows: int, clause: str, dialect: Dialect
+) -> Statement:
     left = [one for one in table.c if one.default is not None and one.name not in given]
     names = [*given, *(one.name for one in left)]
-    marks = ", ".join([_mark(dialect)] * len(names))
+    row = f"({', '.join([_mark(dialect)] * len(names))})"
     return Statement(
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({marks}) {clause}",
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {', '.join([row] * rows)} {clause}",
         _binds(table, given, dialect),
         tuple((_default(one), _bind(one, dialect)) for one in left),
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from sqlalchemy import Connection, Engine, select
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from pipelines import ancestry, best, lookup, outbox, registration, rows
 from pipelines.best import ALL, Best, Wanted
@@ -190,10 +190,14 @@ class Lineage:
     def _complete(self, request: Request, run: Recording) -> None:
         if run.prompt is None and request.stage not in PROMPTLESS:
             raise NothingMade(request.stage)
-        with self.database.writing() as connection:
-            if not rows.is_running(connection, run):
-                raise Overtaken(run.id)
-            rows.complete(connection, request, run, self.sinks)
+        try:
+            with self.database.writing() as connection:
+                rows.complete(connection, request, run, self.sinks)
+        except IntegrityError as error:  # the database lets nobody add to a run that has ended
+            with self.database.reading() as connection:
+                if rows.is_running(connection, run):
+                    raise
+            raise Overtaken(run.id) from error
 
     def _fail(self, run: Recording, error: BaseException) -> None:
         line = " ".join(f"{type(error).__name__}: {error}".split())[:ERROR_LENGTH]

@@ -9,7 +9,7 @@ from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 POLL = 0.1  # seconds between two tries for a lock
@@ -79,11 +79,13 @@ def _advisory(engine: Engine, name: str, wait: float) -> Iterator[None]:
         yield
         return
     key = int.from_bytes(sha256(name.encode()).digest()[:8], "big", signed=True)
-    ask = text("SELECT pg_try_advisory_lock(:key)").bindparams(key=key)
+    ask = "SELECT pg_try_advisory_lock(%s)"
     deadline = time.monotonic() + wait
     with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
         try:
-            _try_until(deadline, name, lambda: bool(connection.scalar(ask)))
+            _try_until(
+                deadline, name, lambda: bool(connection.exec_driver_sql(ask, (key,)).scalar())
+            )
             yield
         finally:
             _let_go(connection)
@@ -92,6 +94,6 @@ def _advisory(engine: Engine, name: str, wait: float) -> Iterator[None]:
 def _let_go(connection: Connection) -> None:
     """Give up the lock that a connection holds, if any: who uses it next must not have it."""
     try:
-        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+        connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
     except SQLAlchemyError:
         connection.invalidate()  # it is broken, and closing it lets go too

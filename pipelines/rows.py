@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, update
+from sqlalchemy import ColumnElement, Connection, select, update
 
 from pipelines import outbox, registration
 from pipelines.columns import now
@@ -39,12 +39,9 @@ def attempts(connection: Connection, request_sha: str) -> Sequence[tuple[int, st
 
 
 def is_running(connection: Connection, run: Recording) -> bool:
-    """Say whether a run has not ended; nobody else can end it before this transaction does."""
-    reader = Reader(connection.connection, connection.dialect.name)
-    # SQLite lets one write at a time anyway, and does not know the words.
-    alone = "" if reader.dialect == "sqlite" else " FOR UPDATE"
-    mine = "SELECT id FROM run WHERE id = :id AND status = 'running'"
-    return bool(reader.ask(mine + alone, id=run.id).rows)
+    """Say whether a run has not ended."""
+    status = select(runs.c.status).where(runs.c.id == run.id)
+    return connection.scalar(status) == "running"
 
 
 def complete(
