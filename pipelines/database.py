@@ -1,16 +1,20 @@
 """The database that lineage is in: how it is opened, read and written."""
 
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError, ProgrammingError
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from pipelines.locks import hold
 from pipelines.reader import HEAD, Reader
 
+IDLE = 1.0  # seconds after which a connection may have been lost unnoticed
 MIGRATION_WAIT = 120.0  # seconds; another process may be creating the tables
 
 
@@ -63,12 +67,32 @@ def connect(url: str | URL) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite":
         # No limit: each run that is under way holds one, for its lock.
-        return create_engine(parsed, pool_pre_ping=True, max_overflow=-1)
+        engine = create_engine(parsed, max_overflow=-1)
+        event.listen(engine, "checkin", _note_when)
+        event.listen(engine, "checkout", _look_after_a_while)
+        return engine
     Path(str(parsed.database)).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed)
     event.listen(engine, "connect", _set_up_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _note_when(connection: DBAPIConnection, record: ConnectionPoolEntry) -> None:
+    record.info["left"] = time.monotonic()
+
+
+def _look_after_a_while(
+    connection: DBAPIConnection, record: ConnectionPoolEntry, taken: PoolProxiedConnection
+) -> None:
+    """Let a connection that was not used for long, and is broken, be replaced by a new one."""
+    # Not each time, as `pool_pre_ping` does: a run takes three connections within milliseconds.
+    if time.monotonic() - record.info.get("left", math.inf) > IDLE:
+        try:
+            connection.cursor().execute("SELECT 1")
+            connection.rollback()
+        except Exception as error:  # of the driver
+            raise DisconnectionError from error
 
 
 def _set_up_sqlite(connection: DBAPIConnection, record: object) -> None:
