@@ -56,6 +56,7 @@ def _measured(jobs: int) -> dict[str, Any]:
         our_flow(jobs, record)
         planned["flow, s"] = round(time.perf_counter() - began, 1)
         planned["ends that the server has kept"] = asyncio.run(_kept())
+    print(json.dumps(planned), flush=True)
     with prefect_server(), watched() as queued:
         looked = asyncio.run(_queue(jobs))
     return {"jobs": jobs, "one flow": planned, "runs that wait": queued | looked}
@@ -124,6 +125,7 @@ async def _queue(jobs: int) -> dict[str, Any]:
     """Let `jobs` runs of a deployment wait; return how long a worker needs to see the next."""
     from prefect.client.orchestration import get_client
     from prefect.client.schemas.actions import WorkPoolCreate
+    from prefect.exceptions import PrefectHTTPStatusError
 
     async with get_client() as client:
         await client.create_work_pool(WorkPoolCreate(name=POOL, type="process"))
@@ -131,17 +133,26 @@ async def _queue(jobs: int) -> dict[str, Any]:
         deployment = await client.create_deployment(flow, "waits", work_pool_name=POOL)
         free = asyncio.Semaphore(AT_ONCE)
 
-        async def order(at: int) -> None:
+        async def order(at: int) -> int:
+            refused = 0
             async with free:
-                await client.create_flow_run_from_deployment(deployment, idempotency_key=str(at))
+                while True:
+                    try:
+                        await client.create_flow_run_from_deployment(
+                            deployment, idempotency_key=str(at)
+                        )
+                        return refused
+                    except PrefectHTTPStatusError:  # Prefect's client has tried for a minute
+                        refused += 1
 
-        await asyncio.gather(*(order(at) for at in range(jobs)))
+        refused = sum(await asyncio.gather(*(order(at) for at in range(jobs))))
         looks, seen = [], 0
         for _ in range(20):
             began = time.perf_counter()
             seen = len(await client.get_scheduled_flow_runs_for_work_pool(POOL))
             looks.append(time.perf_counter() - began)
-        return {"a look at the queue, ms": _spread(looks), "runs that it is shown": seen}
+        look = {"a look at the queue, ms": _spread(looks), "runs that it is shown": seen}
+        return {"orders that were refused": refused, **look}
 
 
 if __name__ == "__main__":
