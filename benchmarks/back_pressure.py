@@ -21,6 +21,7 @@ from typing import Any
 
 import httpx
 import psutil
+from sqlalchemy import text
 
 from benchmarks.overhead import our_flow, prefect_server, recorder
 
@@ -55,6 +56,7 @@ def _measured(jobs: int) -> dict[str, Any]:
         began = time.perf_counter()
         our_flow(jobs, record)
         planned["flow, s"] = round(time.perf_counter() - began, 1)
+        planned["runs in lineage"] = _recorded()
         planned["ends that the server has kept"] = asyncio.run(_kept())
     print(json.dumps(planned), flush=True)
     with prefect_server(), watched() as queued:
@@ -102,6 +104,14 @@ def _spread(seconds: list[float]) -> dict[str, float]:
     parts = quantiles(seconds, n=100)
     found = {"median": median(seconds), "99 %": parts[98], "most": max(seconds)}
     return {name: round(1000 * value, 1) for name, value in found.items()} | {"n": len(seconds)}
+
+
+def _recorded() -> int:
+    from flows.settings import open_lineage
+
+    done = text("SELECT count(*) FROM run WHERE status = 'completed'")
+    with open_lineage() as lineage, lineage.database.reading() as connection:
+        return int(connection.scalar(done))
 
 
 async def _kept() -> int:
