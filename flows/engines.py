@@ -34,7 +34,7 @@ class NoCluster(ConnectionError):
     def __init__(self, engine: str, cluster: str, error: OSError) -> None:
         super().__init__(
             f"no {engine} cluster answers at {cluster} ({error}): see that it is up and "
-            "PROMPT_TRANSFER_CLUSTER right, and try again; nothing was started"
+            "PROMPT_TRANSFER_CLUSTER right, and try again"
         )
 
 

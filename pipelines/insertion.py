@@ -69,11 +69,11 @@ def add_once(connection: Connection, table: Table, rows: Iterable[Mapping[str, A
     add(connection, table, in_order, f"ON CONFLICT ({', '.join(key)}) DO NOTHING")
 
 
-def amend(connection: Connection, table: Table, id_: str, values: Mapping[str, Any]) -> None:
+def amend(connection: Connection, table: Table, key: str, values: Mapping[str, Any]) -> None:
     """Give the row that has this primary key new values."""
-    (key,) = table.primary_key
-    statement = _update(table, (*values, key.name), connection.dialect)
-    bound = statement.values({**values, key.name: id_})
+    (column,) = table.primary_key
+    statement = _update(table, (*values, column.name), connection.dialect)
+    bound = statement.values({**values, column.name: key})
     connection.connection.cursor().execute(statement.sql, bound)
 
 
